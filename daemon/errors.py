@@ -1,0 +1,46 @@
+"""Errors a person can act on: one line that says what, where and what to do, and an exit code."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Process exit codes; the same for every verb."""
+
+    OK = 0
+    CHECK_FAILED = 1
+    USAGE = 2
+    INTERNAL = 70
+    BUSY = 75
+    PERMISSION = 77
+    REFUSED = 78
+    INTERRUPTED = 130
+
+
+class PapertapeError(Exception):
+    """Base of all errors whose text is meant for the user; `lines` are printed as they are."""
+
+    code = Exit.INTERNAL
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class UsageError(PapertapeError):
+    """The command line asks for something that does not exist or does not fit together."""
+
+    code = Exit.USAGE
+
+
+class RefusedError(PapertapeError):
+    """A config, tape, run directory or state that cannot be used as it is."""
+
+    code = Exit.REFUSED
+
+
+class CheckFailedError(PapertapeError):
+    """A check ran and did not hold, or two things that should be equal differ."""
+
+    code = Exit.CHECK_FAILED
