@@ -1,0 +1,124 @@
+# papertape: `make help` lists what there is. Everything happens inside .venv, which `make clean` removes.
+# PYTHON=/path/to/python chooses the interpreter; PYTEST_ARGS="tests/unit -x" narrows `make test`.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+PIP := $(PY) -m pip --disable-pip-version-check --no-input
+
+PYTHON ?=
+PYTEST_ARGS ?=
+DEMO_CONFIG ?= configs/replay_nvda.yaml
+DEMO_ARGS ?=
+SOAK_ARGS ?=
+UV_VERSION := 0.13.9
+
+.PHONY: help demo test lint format bench soak coverage lock hooks clean browser
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+# --- what a new user types ------------------------------------------------------------------------
+
+demo: $(VENV)/.installed ## replay the bundled sample and say where the report is
+	@touch $(VENV)/.demo
+	PAPERTAPE_STATE="$(CURDIR)/state" $(BIN)/papertape replay --config $(DEMO_CONFIG) $(DEMO_ARGS)
+	@report=$$(find state/runs -name report.html -newer $(VENV)/.demo 2>/dev/null | sort | tail -n 1); \
+	if [ -z "$$report" ]; then echo "make demo: the replay wrote no report under state/runs" >&2; exit 1; fi; \
+	echo; echo "The report: $(CURDIR)/$$report"
+
+test: browser lint ## style, types, import rules, then every test (PYTEST_ARGS=...)
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+# --- what a developer types -----------------------------------------------------------------------
+
+lint: $(VENV)/.installed-dev ## ruff, mypy --strict and the import rules
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	$(PY) $(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.installed-dev ## let ruff repair and format what it can
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+bench: $(VENV)/.installed-dev ## measure the budget and print the table
+	$(PY) -m tests.bench
+
+soak: $(VENV)/.installed-dev ## the property tests and simulations, many more cases (SOAK_ARGS=...)
+	$(PY) -m pytest --hypothesis-profile=soak $(wildcard tests/property tests/simulation) $(SOAK_ARGS)
+
+coverage: $(VENV)/.installed-dev ## the tests again, with branch coverage in htmlcov/
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest $(PYTEST_ARGS)
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage html --quiet
+	$(PY) -m coverage report
+
+hooks: $(VENV)/.installed-dev ## run the quick checks before every commit
+	$(PY) -m pre_commit install
+
+clean: ## remove .venv and every cache; state/ stays
+	rm -rf $(VENV) .venv-lock build dist htmlcov .coverage .coverage.* \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# --- the environment ------------------------------------------------------------------------------
+# A stamp is newer than the lock it was made from, so a second run installs nothing. A lock is complete:
+# pip is told not to look for more (peewee, see pyproject.toml).
+
+define FIND_PYTHON
+for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+	if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		>/dev/null 2>&1; then found=$$python; break; fi; \
+done; \
+if [ -z "$${found:-}" ]; then \
+	echo "papertape needs Python 3.11 to 3.13 with venv; none works here (tried: $(or $(PYTHON),python3.13 python3.12 python3.11 python3)). Install one (Debian: apt-get install python3 python3-venv) or name it: make PYTHON=/path/to/python" >&2; \
+	exit 1; \
+fi
+endef
+
+$(VENV)/.created:
+	@$(FIND_PYTHON); echo "making $(VENV) with $$("$$found" --version)"; \
+	rm -rf $(VENV) && "$$found" -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created requirements.lock pyproject.toml
+	@echo "installing requirements.lock into $(VENV)"
+	@$(PIP) install -q --no-deps --require-hashes --only-binary :all: -r requirements.lock
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	@echo "installing requirements-dev.lock into $(VENV)"
+	@$(PIP) install -q --no-deps --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@
+
+# The report is looked at in a real browser where one can be had; its tests say so when they skip.
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+		if command -v $$name >/dev/null 2>&1; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "installing Debian's chromium for the tests of the report"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		(apt-get update -q && apt-get install -q -y --no-install-recommends chromium) \
+			>/dev/null 2>&1 </dev/null && exit 0; \
+	fi; \
+	echo "no Chromium here: the browser tests of the report will be skipped"
+
+# Versions move only here: one resolution for every supported Python and platform, hashes, no address.
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/uv pip compile --quiet --universal \
+	--python-version 3.11 --fork-strategy fewest --generate-hashes --only-binary :all: \
+	--no-emit-index-url --no-emit-find-links --group build
+
+lock: ## resolve the lock files again (LOCK_ARGS=--upgrade for newer versions)
+	@$(FIND_PYTHON); "$$found" -m venv .venv-lock
+	@.venv-lock/bin/python -m pip --disable-pip-version-check install -q uv==$(UV_VERSION)
+	$(LOCK) $(LOCK_ARGS) pyproject.toml -o requirements.lock
+	$(LOCK) $(LOCK_ARGS) --group dev --extra parquet -c requirements.lock pyproject.toml \
+		-o requirements-dev.lock

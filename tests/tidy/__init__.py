@@ -1,0 +1,1 @@
+"""The rules of CONTRIBUTING.md as tests of the tree itself."""
