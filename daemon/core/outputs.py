@@ -59,15 +59,14 @@ class Reason(StrEnum):
     NO_VOLUME = "NO_VOLUME"
     PARTICIPATION = "PARTICIPATION"
     NOT_REACHED = "NOT_REACHED"
-    DAY_ENDED = "DAY_ENDED"
     IOC_REMAINDER = "IOC_REMAINDER"
     OCO = "OCO"
     TARGET_CHANGED = "TARGET_CHANGED"
     POSITION_CLOSED = "POSITION_CLOSED"
     RESIZED = "RESIZED"
     REQUESTED = "REQUESTED"
+    TAPE_ENDED = "TAPE_ENDED"
     SPLIT = "SPLIT"
-    FLATTEN = "FLATTEN"
 
 
 class OrderAccepted(Struct, frozen=True, gc=False, tag=True):
@@ -218,6 +217,14 @@ class LimitBreached(Struct, frozen=True, gc=False, tag=True):
     detail: str
 
 
+class CommandRefused(Struct, frozen=True, gc=False, tag=True):
+    """A command changed nothing, and why."""
+
+    instant: int
+    command: str
+    detail: str
+
+
 Output = (
     OrderAccepted
     | OrderUpdated
@@ -229,4 +236,5 @@ Output = (
     | ActionApplied
     | DividendPaid
     | LimitBreached
+    | CommandRefused
 )

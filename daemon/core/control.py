@@ -1,0 +1,138 @@
+"""Holds set and lifted, commands carried out: everything that changes the trading state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daemon.core.events import Command, Flatten, Halt, Note, Pause, Reduce, Reset, Resume
+from daemon.core.limits import LEVELS, Action
+from daemon.core.outputs import CommandRefused, Reason, StateChanged
+from daemon.core.portfolio import Portfolio
+from daemon.core.trading_state import PERMISSIONS, Hold, Holds, HoldSource, TradingState
+from daemon.core.venue import Venue
+from daemon.core.working_order import OrderSpec, sign_of
+
+MODEL_FAILURES_BEFORE_HOLD = 5
+"""That many failed predictions in a row pause trading until a person resumes it."""
+
+_LEVELS: dict[type[Command], TradingState] = {
+    Halt: TradingState.HALTED,
+    Flatten: TradingState.HALTED,
+    Pause: TradingState.PAUSED,
+    Reduce: TradingState.REDUCING,
+}
+
+
+class Control:
+    """The holds in force, whether to flatten, and which limits deny without a hold."""
+
+    def __init__(self, venue: Venue, outputs: list[Any]) -> None:
+        self.holds = Holds()
+        self.flattening = False
+        self._venue = venue
+        self._outputs = outputs
+        self._model_failures = 0
+
+    @property
+    def state(self) -> TradingState:
+        """The trading state in force."""
+        return self.holds.state
+
+    def hold(self, source: str, level: TradingState, reason: str, instant: int) -> None:
+        """Set a hold and do away with the working orders its state does not keep."""
+        previous = self.holds.state
+        if not self.holds.set(Hold(source, level, instant, reason)):
+            return
+        self._report(previous, source, level, reason, instant, lifted=False)
+        permissions = PERMISSIONS[level]
+        self._venue.restrict(permissions.cancels, permissions.denial or Reason.HALTED, instant)
+
+    def trip(self, limit: str, action: Action, detail: str, instant: int) -> None:
+        """A limit was reached: carry out its action."""
+        if action is Action.DENY:
+            return
+        if action is Action.HALT_AND_FLATTEN:
+            self.flattening = True
+        self.hold(f"{HoldSource.LIMIT}:{limit}", LEVELS[action], detail, instant)
+
+    def lets_through(self, spec: OrderSpec, portfolio: Portfolio) -> bool:
+        """The gate's question: does the state, as it is now, permit this order?"""
+        permissions = self.holds.permissions
+        position = portfolio.positions[spec.symbol].quantity
+        sign = sign_of(spec.side)
+        shrinks = position * sign < 0 and spec.quantity <= abs(position)
+        return spec.origin in (permissions.shrink if shrinks else permissions.grow)
+
+    def fail_strategy(self, detail: str, instant: int) -> None:
+        """The strategy or its features raised: halted, with the type and the line."""
+        self.hold(HoldSource.STRATEGY, TradingState.HALTED, detail, instant)
+
+    def count_model(self, failure: str | None, instant: int) -> None:
+        """Count failed predictions in a row; at the bound they pause trading."""
+        if failure is None:
+            self._model_failures = 0
+            return
+        self._model_failures += 1
+        if self._model_failures == MODEL_FAILURES_BEFORE_HOLD:
+            self.hold(HoldSource.MODEL, TradingState.PAUSED, failure, instant)
+
+    def carry_out(self, command: Command, standing: dict[str, str]) -> bool:
+        """Carry out a command; `standing` names the causes of halts that persist, with their text.
+
+        Returns whether it was carried out; a refused one says so among the outputs.
+        """
+        level = _LEVELS.get(type(command))
+        if level is not None:
+            if isinstance(command, Flatten):
+                self.flattening = True
+            source = command.source or HoldSource.OPERATOR
+            self.hold(source, level, command.reason, command.instant)
+        elif isinstance(command, Resume):
+            self._lift(self.holds.resumable(), command)
+            self._model_failures = 0
+        elif isinstance(command, Reset):
+            return self._reset(command, standing)
+        else:
+            assert isinstance(command, Note), f"a command nobody carries out: {command}"
+        return True
+
+    def _reset(self, command: Reset, standing: dict[str, str]) -> bool:
+        for hold in self.holds.halts():
+            flag = standing.get(hold.source.partition(":")[2])
+            if flag is not None and command.accept != flag:
+                detail = f"{hold.reason}; still so: add --accept {flag}"
+                self._outputs.append(CommandRefused(command.instant, "reset", detail))
+                return False
+        self.flattening = False
+        self._lift(self.holds.halts(), command)
+        return True
+
+    def _lift(self, holds: list[Hold], command: Command) -> None:
+        for hold in holds:
+            previous = self.holds.state
+            self.holds.lift(hold)
+            self._report(
+                previous, hold.source, hold.level, command.reason, command.instant, lifted=True
+            )
+
+    def _report(
+        self,
+        previous: TradingState,
+        source: str,
+        level: TradingState,
+        reason: str,
+        instant: int,
+        *,
+        lifted: bool,
+    ) -> None:
+        self._outputs.append(
+            StateChanged(
+                instant=instant,
+                state=self.holds.state.name,
+                previous=previous.name,
+                source=source,
+                level=level.name,
+                lifted=lifted,
+                reason=reason,
+            )
+        )

@@ -1,0 +1,173 @@
+"""Brackets: the stop, the trailing stop and the take-profit that guard a position.
+
+They are working orders of one OCO group whose open quantity always equals |position|. They are
+made by the fill that opens the position, since their levels come from its price.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.core.events import Bar, Bracket, OrderType, Split, TimeInForce
+from daemon.core.fill_rules import prices_for
+from daemon.core.orders import OrderTrigger
+from daemon.core.outputs import Origin, Reason
+from daemon.core.portfolio import Position
+from daemon.core.units import PPM, percent_ppm, price_e4
+from daemon.core.working_order import OrderSpec, WorkingOrder, side_of
+
+if TYPE_CHECKING:
+    from daemon.core.venue import Venue
+
+
+class Protection:
+    """The brackets in force, by symbol."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self._brackets: dict[str, Bracket] = {}
+        self._groups: dict[str, int] = {}
+        self._orders: dict[str, list[WorkingOrder]] = {}
+
+    def group(self, symbol: str) -> int | None:
+        """The OCO group that an exit of this symbol joins (C5)."""
+        return self._groups.get(symbol)
+
+    def bracket(self, symbol: str) -> Bracket | None:
+        """The bracket in force."""
+        return self._brackets.get(symbol)
+
+    def after_fill(self, order: WorkingOrder, before: int, bar: Bar, how: str) -> None:
+        """Follow the position: cover what has grown, shrink with what has shrunk."""
+        symbol = order.symbol
+        position = self._venue.portfolio.positions[symbol]
+        instant = bar.end
+        flipped = before * position.quantity < 0
+        if position.quantity == 0 or flipped:
+            self._drop(symbol, Reason.POSITION_CLOSED, instant)
+        if position.quantity == 0:
+            return
+        if flipped or abs(position.quantity) > abs(before):
+            bracket = order.spec.bracket or self._brackets.get(symbol)
+            if bracket is not None:
+                self._drop(symbol, Reason.RESIZED, instant)
+                eligible_from = bar.start if how == "open" else instant
+                self._cover(position, bracket, instant, eligible_from)
+                if how in ("stop", "limit"):
+                    self._in_entry_bar(symbol, bar, how)
+        else:
+            self._resize(position, instant)
+
+    def replace(self, symbol: str, bracket: Bracket, instant: int) -> None:
+        """The strategy moves its exits: new orders from `instant` on."""
+        position = self._venue.portfolio.positions[symbol]
+        self._drop(symbol, Reason.REQUESTED, instant)
+        self._cover(position, bracket, instant, instant)
+        for order in self._orders[symbol]:
+            if order.spec.order_type is OrderType.TRAILING_STOP:
+                order.extreme_e4 = position.close_e4
+
+    def split(self, action: Split, instant: int) -> None:
+        """S26: the position's stops go with it, as a holder's broker would rescale them."""
+        position = self._venue.portfolio.positions[action.symbol]
+        bracket = self._brackets.get(action.symbol)
+        if position.quantity == 0:
+            self._drop(action.symbol, Reason.SPLIT, instant)
+        if position.quantity == 0 or bracket is None:
+            return
+        for order in self._orders[action.symbol]:
+            for name in ("stop_e4", "limit_e4", "extreme_e4"):
+                value = getattr(order, name)
+                if value is not None:
+                    setattr(order, name, value * action.denominator // action.numerator)
+        self._resize(position, instant)
+
+    def _drop(self, symbol: str, reason: Reason, instant: int) -> None:
+        for order in self._orders.pop(symbol, []):
+            if not order.ended:
+                self._venue.end(order, OrderTrigger.CANCEL, reason, instant)
+        self._brackets.pop(symbol, None)
+        self._groups.pop(symbol, None)
+
+    def _resize(self, position: Position, instant: int) -> None:
+        size = abs(position.quantity)
+        for order in self._orders.get(position.symbol, []):
+            if not order.ended and order.remaining != size:
+                self._venue.resize(order, size, Reason.RESIZED, instant)
+
+    def _cover(
+        self, position: Position, bracket: Bracket, instant: int, eligible_from: int
+    ) -> None:
+        symbol = position.symbol
+        self._brackets[symbol] = bracket
+        self._groups[symbol] = group = self._venue.new_group()
+        orders = self._orders[symbol] = []
+        sign = -1 if position.quantity > 0 else 1
+        for order_type, level, trail_ppm in self._levels(position, bracket):
+            limit = level if order_type is OrderType.LIMIT else None
+            spec = OrderSpec(
+                symbol=symbol,
+                side=side_of(sign),
+                quantity=abs(position.quantity),
+                order_type=order_type,
+                time_in_force=TimeInForce.GTC,
+                origin=Origin.PROTECTIVE,
+                limit_e4=limit,
+                stop_e4=level if limit is None else None,
+                trail_ppm=trail_ppm,
+                reason=_REASONS[order_type],
+            )
+            orders.append(self._venue.enter(spec, instant, eligible_from, group))
+
+    def _levels(
+        self, position: Position, bracket: Bracket
+    ) -> list[tuple[OrderType, int | None, int | None]]:
+        """Order types with their levels; below the entry for a long's stops, above for its target."""
+        long = position.quantity > 0
+        size = abs(position.quantity)
+        rounded = self._venue.pricing.level_e4
+        date = self._venue.date
+        found: list[tuple[OrderType, int | None, int | None]] = []
+
+        def level(price: float | None, pct: float | None, *, up: bool) -> int | None:
+            if price is not None:
+                return rounded(position.symbol, date, price_e4(price), 1, up=up)
+            if pct is None:
+                return None
+            factor = PPM + percent_ppm(pct) if up else PPM - percent_ppm(pct)
+            return rounded(position.symbol, date, position.cost_e4 * factor, size * PPM, up=up)
+
+        stop = level(bracket.stop_price, bracket.stop_loss_pct, up=not long)
+        if stop is not None:
+            found.append((OrderType.STOP, stop, None))
+        if bracket.trailing_stop_pct is not None:
+            found.append((OrderType.TRAILING_STOP, None, percent_ppm(bracket.trailing_stop_pct)))
+        target = level(bracket.take_profit_price, bracket.take_profit_pct, up=long)
+        if target is not None:
+            found.append((OrderType.LIMIT, target, None))
+        return found
+
+    def _in_entry_bar(self, symbol: str, bar: Bar, how: str) -> None:
+        """S13: after an intrabar entry a stop inside the bar counts, a target seldom."""
+        venue = self._venue
+        for order in list(self._orders.get(symbol, [])):
+            if order.stop_e4 is None or order.ended:
+                continue
+            if price_e4(bar.low) <= order.stop_e4 <= price_e4(bar.high):
+                venue.fill_in_entry_bar(order, bar, order.stop_e4, stop=True)
+                return
+        if how != "stop":
+            return
+        for order in list(self._orders.get(symbol, [])):
+            prices = prices_for(bar, order.sign)
+            if order.limit_e4 is not None and not order.ended:
+                if prices.low <= order.sign * order.limit_e4 - venue.pricing.tick_e4:
+                    venue.fill_in_entry_bar(order, bar, order.limit_e4, stop=False)
+                    return
+
+
+_REASONS = {
+    OrderType.STOP: "stop_loss",
+    OrderType.TRAILING_STOP: "trailing_stop",
+    OrderType.LIMIT: "take_profit",
+}

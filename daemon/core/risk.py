@@ -1,0 +1,251 @@
+"""Risk: the account is assessed before anything is decided, every intent reviewed after.
+
+`review` decides and does not act: it returns what the gate may carry out. What only shrinks a
+position passes every limit (C8); where a flip's growing part breaks one, the shrinking part goes
+on and the rest is denied.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from daemon.core.control import Control
+from daemon.core.events import Intent, MarketSlice, Outcome, TargetPosition, TimeInForce
+from daemon.core.exposure import Exposure
+from daemon.core.limits import REASONS, Action, Limit, Limits
+from daemon.core.outputs import LimitBreached, Origin, Reason
+from daemon.core.portfolio import Portfolio
+from daemon.core.review import Approved, Review, Verdict
+from daemon.core.units import HOUR_NS, MICROS_PER_E4, MICROS_PER_USD, PPM
+from daemon.core.venue import Venue
+from daemon.core.working_order import OrderSpec, sign_of
+
+_NEVER = 1 << 62
+
+
+class Risk:
+    """The limits, the account's peak and baseline, and the orders counted against the rates."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        portfolio: Portfolio,
+        venue: Venue,
+        control: Control,
+        outputs: list[Any],
+    ) -> None:
+        self.limits = limits
+        self.peak_micros = portfolio.cash_micros
+        self.baseline_micros = portfolio.cash_micros
+        self._portfolio = portfolio
+        self._venue = venue
+        self._control = control
+        self._outputs = outputs
+        self._accepted: deque[int] = deque()
+        self._accepted_today = 0
+        self._breached: dict[str, Limit] = {}
+        self._floor = -_NEVER
+        self._ceiling = _NEVER
+        self._set_bounds()
+
+    # --- the account --------------------------------------------------------------------------
+
+    def open_session(self) -> None:
+        """C8: a new session counts its own orders and losses, from the equity it starts with."""
+        self.baseline_micros = self._portfolio.equity_micros
+        self._accepted_today = 0
+        self._breached.clear()
+        self._set_bounds()
+
+    def assess(self, market: MarketSlice) -> None:
+        """Compare the marked account with its limits; carries out the action of what is reached."""
+        equity = self._portfolio.equity_micros
+        if equity > self._ceiling:
+            self.peak_micros = self._ceiling = equity
+            self._set_bounds()
+        elif equity <= self._floor:
+            self._assess_account(equity, market.end)
+        elif self._breached:
+            self._breached.clear()
+        if self.limits.flat_before_close and market.remaining == 0:
+            self._report_remainders(market)
+
+    def _set_bounds(self) -> None:
+        loss, drawdown = self.limits.max_daily_loss_usd, self.limits.max_drawdown_pct
+        floors = [-_NEVER]
+        if loss is not None:
+            floors.append(self.baseline_micros - loss.value)
+        if drawdown is not None:
+            floors.append(self._drawdown_floor(drawdown))
+            self._ceiling = self.peak_micros
+        self._floor = max(floors)
+
+    def _drawdown_floor(self, drawdown: Limit) -> int:
+        return self.peak_micros * (PPM - drawdown.value) // PPM
+
+    def _assess_account(self, equity: int, instant: int) -> None:
+        for name, (limit, detail) in self._standing(equity).items():
+            if name not in self._breached:
+                self._breached[name] = limit
+                self._control.trip(name, limit.action, detail, instant)
+
+    def _standing(self, equity: int) -> dict[str, tuple[Limit, str]]:
+        """The account limits that are reached now, with their action's text."""
+        loss, drawdown = self.limits.max_daily_loss_usd, self.limits.max_drawdown_pct
+        found: dict[str, tuple[Limit, str]] = {}
+        if loss is not None and equity <= self.baseline_micros - loss.value:
+            lost = (self.baseline_micros - equity) / MICROS_PER_USD
+            limit_usd = loss.value / MICROS_PER_USD
+            text = f"lost {lost:.2f} USD since the last close, limit {limit_usd:.2f}"
+            found["max_daily_loss_usd"] = (loss, text)
+        if drawdown is not None and equity <= self._drawdown_floor(drawdown):
+            fell = 100 * (self.peak_micros - equity) / self.peak_micros
+            text = f"{fell:.2f} % below the peak, limit {drawdown.value / 10_000:.2f} %"
+            found["max_drawdown_pct"] = (drawdown, text)
+        return found
+
+    def standing_halts(self) -> dict[str, str]:
+        """The limits whose breach persists, with the word that accepts them in a reset."""
+        flags = {"max_daily_loss_usd": "loss", "max_drawdown_pct": "drawdown"}
+        return {name: flags[name] for name in self._standing(self._portfolio.equity_micros)}
+
+    def accept(self, flag: str | None) -> None:
+        """An operator has accepted a standing cause: count from here."""
+        if flag == "loss":
+            self.baseline_micros = self._portfolio.equity_micros
+        elif flag == "drawdown":
+            self.peak_micros = self._portfolio.equity_micros
+        self._breached.clear()
+        self._set_bounds()
+
+    def _report_remainders(self, market: MarketSlice) -> None:
+        for symbol, position in self._portfolio.positions.items():
+            if position.quantity:
+                detail = f"{position.quantity:+d} held past the close"
+                self._outputs.append(
+                    LimitBreached(market.end, "flat_before_close", symbol, detail)
+                )
+
+    # --- the intents --------------------------------------------------------------------------
+
+    def review(self, market: MarketSlice, intents: Sequence[Intent] | None) -> list[Approved]:
+        """What of the intents, and of the exits that limits demand, the gate may carry out."""
+        if market.outcome is Outcome.WARMUP or self._nothing_to_do(intents):
+            return []
+        review = Review(self._portfolio, self._venue, self._outputs, market.end)
+        ends_soon = self.limits.flat_before_close and market.remaining == 1
+        if ends_soon:
+            review.withdraw_entries()
+        for intent in intents or ():
+            review.plan(intent)
+        review.settle(partial(self._judge, market))
+        if ends_soon and Origin.LIMIT in self._control.holds.permissions.shrink:
+            review.close_positions(Origin.LIMIT, "flat_before_close", TimeInForce.DAY)
+        return review.approved
+
+    def _nothing_to_do(self, intents: Sequence[Intent] | None) -> bool:
+        """The quiet case: every target is what is held, and nothing is working."""
+        if self._venue.working or self.limits.flat_before_close:
+            return False
+        positions = self._portfolio.positions
+        for intent in intents or ():
+            if type(intent) is not TargetPosition:
+                return False
+            position = positions.get(intent.symbol)
+            if position is None or position.quantity != intent.quantity:
+                return False
+        return True
+
+    def flatten(self, instant: int) -> list[Approved]:
+        """Orders that close what is held and not being closed yet, until everything is flat."""
+        review = Review(self._portfolio, self._venue, self._outputs, instant)
+        review.close_positions(Origin.FLATTEN, "flatten", TimeInForce.GTC)
+        if all(position.quantity == 0 for position in self._portfolio.positions.values()):
+            self._control.flattening = False
+        return review.approved
+
+    def count(self, spec: OrderSpec, instant: int) -> None:
+        """An order of the strategy exists now: it counts against the rates."""
+        if spec.origin in (Origin.TARGET, Origin.EXPLICIT):
+            self._accepted.append(instant)
+            self._accepted_today += 1
+
+    def _judge(
+        self, market: MarketSlice, spec: OrderSpec, shrink: int, exposure: Exposure, approved: int
+    ) -> Verdict:
+        """The trading state, the data and the clock first, then the limits."""
+        permissions = self._control.holds.permissions
+        if spec.origin not in permissions.shrink:
+            return Verdict(0, permissions.denial)
+        if market.outcome is Outcome.BACKFILLED:
+            return Verdict(0, Reason.TOO_LATE)
+        if shrink == spec.quantity:
+            return Verdict(shrink)
+        if spec.origin not in permissions.grow:
+            return Verdict(shrink, permissions.denial)
+        if market.remaining == 0 and not self.limits.overnight_orders:
+            return Verdict(shrink, Reason.MARKET_CLOSED)
+        if market.remaining == 1 and self.limits.flat_before_close:
+            return Verdict(shrink, Reason.NEAR_CLOSE)
+        broken = self._first_broken(spec, exposure, market.end, approved)
+        if broken is None:
+            return Verdict(spec.quantity)
+        name, detail, limit = broken
+        if limit is None:
+            return Verdict(shrink, Reason.SHORT_NOT_ALLOWED, detail)
+        self._control.trip(name, limit.action, detail, market.end)
+        return Verdict(shrink, REASONS[name], detail)
+
+    def _first_broken(
+        self, spec: OrderSpec, exposure: Exposure, instant: int, approved: int
+    ) -> tuple[str, str, Limit | None] | None:
+        """The first limit that the whole order would break: its name, the figures and itself."""
+        limits, change = self.limits, sign_of(spec.side) * spec.quantity
+        if not limits.allow_short and exposure.signed_after(spec.symbol, change) < 0:
+            return "allow_short", "allow_short is false", None
+        for name, limit in self._breached.items():
+            if limit.action is Action.DENY:
+                return name, "reached", limit
+        close = self._portfolio.positions[spec.symbol].close_e4 * MICROS_PER_E4
+        shares = exposure.shares_after(spec.symbol, change)
+        equity = self._portfolio.equity_micros
+        hour_ago = instant - HOUR_NS
+        while self._accepted and self._accepted[0] <= hour_ago:
+            self._accepted.popleft()
+        leverage = limits.max_gross_leverage
+        allowed = equity * leverage.value // PPM if leverage else 0
+        collar = _collar_ppm(spec, close)
+        measured = (
+            ("max_position_shares", limits.max_position_shares, shares, 1),
+            ("max_position_usd", limits.max_position_usd, shares * close, MICROS_PER_USD),
+            ("max_order_usd", limits.max_order_usd, spec.quantity * close, MICROS_PER_USD),
+            ("price_collar_pct", limits.price_collar_pct, collar, 10_000),
+            ("max_orders_per_hour", limits.max_orders_per_hour,
+             len(self._accepted) + approved + 1, 1),
+            ("max_orders_per_day", limits.max_orders_per_day,
+             self._accepted_today + approved + 1, 1),
+        )  # fmt: skip
+        for name, limit, value, unit in measured:
+            if limit is not None and value > limit.value:
+                return name, f"{value / unit:g} against {limit.value / unit:g}", limit
+        if leverage is not None:
+            gross = exposure.gross_micros_after(spec.symbol, change)
+            if gross > allowed:
+                detail = f"{gross / max(equity, 1):.3f} against {leverage.value / PPM:g}"
+                return "max_gross_leverage", detail, leverage
+        cash, least = exposure.cash_micros_after(spec.symbol, change), limits.min_cash_usd
+        if least is not None and change > 0 and cash < least.value:
+            detail = f"{cash / MICROS_PER_USD:.2f} against {least.value / MICROS_PER_USD:.2f}"
+            return "min_cash_usd", detail, least
+        return None
+
+
+def _collar_ppm(spec: OrderSpec, close_micros: int) -> int:
+    """How far an order's own prices are from the last close; a market order has none."""
+    prices = [price * MICROS_PER_E4 for price in (spec.limit_e4, spec.stop_e4) if price is not None]
+    if not prices or close_micros == 0:
+        return 0
+    return max(abs(price - close_micros) * PPM // close_micros for price in prices)

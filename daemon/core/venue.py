@@ -1,0 +1,440 @@
+"""The simulated venue: working orders meet bars.
+
+Within one slice (S15): fills at the open, exits before entries; then stops; then limits; each by
+order number. `accept` is the only way in and has one caller, the gate in the pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from daemon.core import fill_rules
+from daemon.core.events import (
+    Bar,
+    Dividend,
+    MarketSlice,
+    OrderType,
+    Session,
+    Split,
+    TimeInForce,
+)
+from daemon.core.fill_rules import REST, Prices, Touch, prices_for
+from daemon.core.orders import OrderStatus, OrderTrigger
+from daemon.core.outputs import CancelAmbiguous, OrderAccepted, OrderUpdated, Origin, Reason
+from daemon.core.portfolio import Portfolio
+from daemon.core.pricing import Pricing
+from daemon.core.protection import Protection
+from daemon.core.trading_state import Cancels
+from daemon.core.working_order import STOPS, OrderSpec, WorkingOrder
+
+
+class Venue:
+    """Working orders by number, and what the next bar will do to them."""
+
+    def __init__(self, portfolio: Portfolio, pricing: Pricing, outputs: list[Any]) -> None:
+        self.working: dict[int, WorkingOrder] = {}
+        self.portfolio = portfolio
+        self.pricing = pricing
+        self.protection = Protection(self)
+        self.last: MarketSlice | None = None
+        self._outputs = outputs
+        self._next_order_id = 1
+        self._next_group = 1
+        self._labels: dict[str, int] = {}
+        self._withdrawn: list[tuple[WorkingOrder, int]] = []
+        self._budget: dict[str, int | None] = {}
+        self._market: MarketSlice | None = None
+
+    # --- entry and withdrawal -----------------------------------------------------------------
+
+    def accept(self, spec: OrderSpec, decided: int, eligible_from: int) -> WorkingOrder:
+        """Make an order exist; the gate in the pipeline is the only caller."""
+        return self.enter(spec, decided, eligible_from, self._group_of(spec))
+
+    def enter(
+        self, spec: OrderSpec, decided: int, eligible_from: int, group: int | None
+    ) -> WorkingOrder:
+        """Number an order and let it work; brackets come here directly from the fill."""
+        assert spec.quantity > 0, "an order for nothing"
+        order = WorkingOrder(spec, self._next_order_id, decided, eligible_from, group)
+        self._next_order_id += 1
+        if order.extreme_e4 is not None:
+            order.stop_e4 = fill_rules.trailing_level_e4(order, self.pricing.tick_e4)
+        self.working[order.order_id] = order
+        self._outputs.append(
+            OrderAccepted(
+                order_id=order.order_id,
+                symbol=spec.symbol,
+                side=spec.side,
+                quantity=spec.quantity,
+                order_type=spec.order_type,
+                time_in_force=spec.time_in_force,
+                origin=spec.origin,
+                decided=decided,
+                eligible_from=eligible_from,
+                limit_e4=spec.limit_e4,
+                stop_e4=order.stop_e4,
+                trail_ppm=spec.trail_ppm,
+                group=group,
+                reason=spec.reason,
+            )
+        )
+        return order
+
+    @property
+    def date(self) -> int:
+        """The exchange date of the slice last seen."""
+        assert self.last is not None, "no slice yet"
+        return self.last.session.date
+
+    def new_group(self) -> int:
+        """A number for orders of which one cancels the others."""
+        self._next_group += 1
+        return self._next_group - 1
+
+    def _group_of(self, spec: OrderSpec) -> int | None:
+        if spec.group is not None:
+            if spec.group not in self._labels:
+                self._labels[spec.group] = self.new_group()
+            return self._labels[spec.group]
+        position = self.portfolio.positions[spec.symbol].quantity
+        leaves = position * (1 if spec.side == "buy" else -1) < 0
+        return self.protection.group(spec.symbol) if leaves else None
+
+    def end(
+        self, order: WorkingOrder, trigger: OrderTrigger, reason: Reason, instant: int
+    ) -> None:
+        """Cancel or expire an order, saying why."""
+        order.move(trigger)
+        self.working.pop(order.order_id, None)
+        self.report(order, reason, instant)
+
+    def report(self, order: WorkingOrder, reason: Reason, instant: int) -> None:
+        """Put the order as it now stands among the turn's outputs."""
+        self._outputs.append(
+            OrderUpdated(
+                order_id=order.order_id,
+                symbol=order.symbol,
+                status=order.status,
+                reason=reason,
+                quantity=order.quantity,
+                instant=instant,
+                stop_e4=order.stop_e4,
+                limit_e4=order.limit_e4,
+            )
+        )
+
+    def withdraw(self, order: WorkingOrder, reason: Reason, instant: int) -> bool:
+        """Cancel by command or decision at `instant`; False where the market has filled it (C3)."""
+        if self.is_fill_pending(order, instant):
+            return False
+        if not order.at_market and self._bar_has_started(order, instant):
+            self._withdrawn.append((order, instant))
+        self.end(order, OrderTrigger.CANCEL, reason, instant)
+        return True
+
+    def is_fill_pending(self, order: WorkingOrder, instant: int) -> bool:
+        """Whether the market has filled the order at a price that is not known yet."""
+        return order.at_market and self._bar_has_started(order, instant)
+
+    def _bar_has_started(self, order: WorkingOrder, instant: int) -> bool:
+        if self.last is None:
+            return False
+        return order.eligible_from <= self.last.next_start < instant
+
+    def restrict(self, cancels: Cancels, reason: Reason, instant: int) -> None:
+        """Do away with the working orders that a trading state does not keep."""
+        if cancels is Cancels.NONE:
+            return
+        for order in list(self.working.values()):
+            if order.ended or order.spec.origin is Origin.FLATTEN:
+                continue
+            position = self.portfolio.positions[order.symbol].quantity
+            grows = not order.is_protective and order.grows(position)
+            if cancels is Cancels.ALL or grows:
+                self.withdraw(order, reason, instant)
+
+    def cancel_entries(self, reason: Reason, instant: int) -> None:
+        """Withdraw what could still grow a position (before a session's last bar)."""
+        self.restrict(Cancels.GROWERS, reason, instant)
+
+    # --- matching -----------------------------------------------------------------------------
+
+    def match(self, market: MarketSlice) -> None:
+        """One slice: corporate actions, then fills, then what the bar changes for the next one."""
+        self.last = self._market = market
+        if self.portfolio.receivables:
+            self.portfolio.pay(market)
+        for action in market.actions:
+            self._apply(action, market)
+        if self._withdrawn:
+            self._judge_withdrawn(market)
+        if self.working:
+            self._meet(market)
+
+    def _meet(self, market: MarketSlice) -> None:
+        bars = {bar.symbol: bar for bar in market.bars}
+        self._budget = {
+            bar.symbol: self.pricing.budget(bar, market.session.date) for bar in market.bars
+        }
+        self._wait_for_data(market)
+        for order in self._opening(market, bars):
+            self._at_open(order, bars[order.symbol])
+        for order in self._resting(market, bars):
+            if order.spec.order_type in STOPS or (
+                order.spec.order_type is OrderType.STOP_LIMIT
+                and order.status is not OrderStatus.TRIGGERED
+            ):
+                self._at_stop(order, bars[order.symbol])
+        for order in self._resting(market, bars):
+            if order.limit_e4 is not None and order.spec.order_type is not OrderType.STOP_LIMIT:
+                self._at_limit(order, bars[order.symbol])
+            elif order.status is OrderStatus.TRIGGERED and order.limit_e4 is not None:
+                self._at_limit(order, bars[order.symbol])
+        if self.pricing.fills_at_close:
+            for order in self._resting(market, bars, at_market=True):
+                self._at_close(order, bars[order.symbol])
+        self._after_bar(market, bars)
+
+    def expire_day(self, session: Session, instant: int) -> None:
+        """C6, C7: the session has shown its last bar; its DAY orders end, exits without data wait."""
+        for order in list(self.working.values()):
+            if order.spec.time_in_force is TimeInForce.GTC:
+                continue
+            if order.eligible_from > session.last_start:
+                continue
+            position = self.portfolio.positions[order.symbol].quantity
+            if order.after_gap and order.filled == 0:
+                if not order.grows(position):
+                    continue
+                self.end(order, OrderTrigger.EXPIRE, Reason.DATA_MISSING, instant)
+            else:
+                self.end(order, OrderTrigger.EXPIRE, order.unfilled, instant)
+
+    def _wait_for_data(self, market: MarketSlice) -> None:
+        for symbol in market.missing:
+            for order in list(self.working.values()):
+                if order.symbol == symbol and order.eligible_from <= market.start:
+                    order.unfilled = Reason.WAITING_DATA
+                    if order.at_market and not order.after_gap:
+                        order.after_gap = True
+                        order.move(OrderTrigger.MISS_DATA)
+                        self.report(order, Reason.WAITING_DATA, market.end)
+
+    def _opening(self, market: MarketSlice, bars: dict[str, Bar]) -> list[WorkingOrder]:
+        positions = self.portfolio.positions
+        ready = [
+            order
+            for order in self.working.values()
+            if order.eligible_from <= market.start and order.symbol in bars
+        ]
+        ready.sort(
+            key=lambda order: (positions[order.symbol].quantity * order.sign >= 0, order.order_id)
+        )
+        return ready
+
+    def _resting(
+        self, market: MarketSlice, bars: dict[str, Bar], *, at_market: bool = False
+    ) -> Iterator[WorkingOrder]:
+        for order in list(self.working.values()):
+            if (
+                order.order_id in self.working
+                and order.at_market is at_market
+                and order.eligible_from <= market.start
+                and order.symbol in bars
+            ):
+                yield order
+
+    def _at_open(self, order: WorkingOrder, bar: Bar) -> None:
+        if order.order_id not in self.working:
+            return  # a sibling has filled at this open
+        if order.at_market and self.pricing.fills_at_close:
+            return
+        touch = fill_rules.at_open(order, prices_for(bar, order.sign))
+        if touch is REST:
+            self._rest(order)
+        elif touch is not None:
+            self._fill(order, bar, touch, "open")
+
+    def _at_stop(self, order: WorkingOrder, bar: Bar) -> None:
+        prices = prices_for(bar, order.sign)
+        touch = self.stop_touch(order, prices)
+        if touch is REST:
+            self._rest(order)
+        elif touch is not None:
+            other = self._other_outcome(order, bar)
+            self._fill(order, bar, touch, "stop", other_e4=other)
+
+    def _at_limit(self, order: WorkingOrder, bar: Bar) -> None:
+        touch = fill_rules.limit_in_bar(
+            order, prices_for(bar, order.sign), self.pricing.tick_e4
+        )
+        if touch is not None and order.eligible_from <= bar.start:
+            self._fill(order, bar, touch, "limit")
+
+    def _at_close(self, order: WorkingOrder, bar: Bar) -> None:
+        close = order.sign * prices_for(bar, order.sign).close
+        self._fill(order, bar, Touch(close, slips=True), "close")
+
+    def stop_touch(self, order: WorkingOrder, prices: Prices) -> Touch | None:
+        """What the bar does to a stop after its open."""
+        if order.stop_e4 is None:
+            return None
+        session = self._market
+        assert session is not None, "matching outside a slice"
+        slipped = self.pricing.price_e4(
+            order.symbol, session.session.date, order.stop_e4, order.spec.side, slips=True
+        )
+        return fill_rules.stop_in_bar(order, prices, slipped)
+
+    def _other_outcome(self, order: WorkingOrder, bar: Bar) -> int | None:
+        """S12: the price of the group's limit order that this bar reaches as well."""
+        if order.group is None:
+            return None
+        for sibling in self.working.values():
+            if sibling.group == order.group and sibling.spec.order_type is OrderType.LIMIT:
+                prices = prices_for(bar, sibling.sign)
+                if fill_rules.limit_in_bar(sibling, prices, self.pricing.tick_e4):
+                    return sibling.limit_e4
+        return None
+
+    def _rest(self, order: WorkingOrder) -> None:
+        assert self._market is not None, "matching outside a slice"
+        order.move(OrderTrigger.TRIGGER)
+        order.eligible_from = self._market.end
+        self.report(order, Reason.NOT_REACHED, self._market.end)
+
+    # --- one fill -----------------------------------------------------------------------------
+
+    def _fill(
+        self,
+        order: WorkingOrder,
+        bar: Bar,
+        touch: Touch,
+        how: str,
+        *,
+        other_e4: int | None = None,
+    ) -> int:
+        """Fill what budget and funds allow; returns the quantity filled."""
+        market = self._market
+        assert market is not None, "matching outside a slice"
+        budget = self._budget[order.symbol]
+        quantity = order.remaining if budget is None else min(order.remaining, budget)
+        if quantity == 0:
+            order.unfilled = Reason.PARTICIPATION if bar.volume else Reason.NO_VOLUME
+            self._go_on_at_market(order, market)
+            return 0
+        wanted = quantity
+        price = self.pricing.price_e4(
+            order.symbol, market.session.date, touch.reference_e4, order.spec.side, slips=touch.slips
+        )
+        quantity = self.pricing.affordable(self.portfolio, order, price, quantity, market)
+        if quantity:
+            fill = self.pricing.fill(
+                order, self.portfolio.next_fill_id(), market, bar, price, touch.reference_e4,
+                quantity, other_e4,
+            )
+            if budget is not None:
+                self._budget[order.symbol] = budget - quantity
+            before = self.portfolio.positions[order.symbol].quantity
+            order.filled += quantity
+            order.move(OrderTrigger.FILL_PART if order.remaining else OrderTrigger.FILL_REST)
+            if not order.remaining:
+                self.working.pop(order.order_id, None)
+            self._outputs.append(fill)
+            self.portfolio.apply(fill)
+            self._cancel_siblings(order, quantity, market)
+            self.protection.after_fill(order, before, bar, how)
+        if quantity < wanted:
+            self.end(order, OrderTrigger.CANCEL, Reason.INSUFFICIENT_FUNDS, market.end)
+        elif order.remaining and not order.ended:
+            order.unfilled = Reason.PARTICIPATION
+            self._go_on_at_market(order, market)
+        return quantity
+
+    def fill_in_entry_bar(self, order: WorkingOrder, bar: Bar, level_e4: int, *, stop: bool) -> int:
+        """S13: an exit that counts in the bar of its intrabar entry; a stop there is a guess."""
+        other = fill_rules.price_e4(bar.close) if stop else None
+        touch = Touch(level_e4, slips=stop)
+        return self._fill(order, bar, touch, "stop" if stop else "limit", other_e4=other)
+
+    def _go_on_at_market(self, order: WorkingOrder, market: MarketSlice) -> None:
+        """S16: a stop that triggered without filling whole is a market order from the next bar."""
+        if order.spec.order_type in STOPS and not order.at_market:
+            order.at_market = True
+            order.eligible_from = market.end
+            order.move(OrderTrigger.TRIGGER)
+            self.report(order, order.unfilled, market.end)
+
+    def _cancel_siblings(self, order: WorkingOrder, quantity: int, market: MarketSlice) -> None:
+        """S15: a fill of q takes q off the group's other orders; brackets follow the position."""
+        if order.group is None:
+            return
+        for sibling in list(self.working.values()):
+            if sibling.group != order.group or sibling is order or sibling.is_protective:
+                continue
+            if sibling.remaining <= quantity:
+                self.end(sibling, OrderTrigger.CANCEL, Reason.OCO, market.end)
+            else:
+                self.resize(sibling, sibling.remaining - quantity, Reason.OCO, market.end)
+
+    def resize(self, order: WorkingOrder, remaining: int, reason: Reason, instant: int) -> None:
+        """Leave `remaining` shares to be filled."""
+        order.quantity = order.filled + remaining
+        order.move(OrderTrigger.RESIZE)
+        self.report(order, reason, instant)
+
+    # --- around the bar -----------------------------------------------------------------------
+
+    def _after_bar(self, market: MarketSlice, bars: dict[str, Bar]) -> None:
+        for order in list(self.working.values()):
+            bar = bars.get(order.symbol)
+            if bar is None:
+                continue
+            if order.spec.order_type is OrderType.TRAILING_STOP and not order.at_market:
+                born_now = order.decided == market.end
+                fill_rules.trail(order, bar, self.pricing.tick_e4, born_now=born_now)
+            if order.spec.time_in_force is TimeInForce.IOC and order.eligible_from <= market.start:
+                self.end(order, OrderTrigger.CANCEL, Reason.IOC_REMAINDER, market.end)
+
+    def _judge_withdrawn(self, market: MarketSlice) -> None:
+        """C3: did the bar in which an order was withdrawn touch its level?"""
+        bars = {bar.symbol: bar for bar in market.bars}
+        for order, instant in self._withdrawn:
+            bar = bars.get(order.symbol)
+            if bar is None or not bar.start < instant < bar.end:
+                continue
+            prices = prices_for(bar, order.sign)
+            touch = fill_rules.at_open(order, prices)
+            if touch is None and order.spec.order_type is OrderType.LIMIT:
+                touch = fill_rules.limit_in_bar(order, prices, self.pricing.tick_e4)
+            elif touch is None:
+                touch = self.stop_touch(order, prices)
+            if touch is not None and touch is not REST:
+                price = self.pricing.price_e4(
+                    order.symbol, market.session.date, touch.reference_e4, order.spec.side,
+                    slips=touch.slips,
+                )
+                self._outputs.append(
+                    CancelAmbiguous(
+                        order.order_id, order.symbol, instant, price, order.remaining
+                    )
+                )
+        self._withdrawn = [row for row in self._withdrawn if row[1] >= market.end]
+
+    def _apply(self, action: Split | Dividend, market: MarketSlice) -> None:
+        if action.symbol not in self.portfolio.positions:
+            return
+        if isinstance(action, Dividend):
+            self.portfolio.dividend(action, market.start)
+            return
+        for order in list(self.working.values()):
+            if order.symbol == action.symbol and not order.is_protective:
+                self.end(order, OrderTrigger.CANCEL, Reason.SPLIT, market.start)
+        self.portfolio.split(action, market.start)
+        self.protection.split(action, market.start)
+
+    def orders_of(self, symbol: str) -> Iterable[WorkingOrder]:
+        """The working orders of one symbol, by number."""
+        return [order for order in self.working.values() if order.symbol == symbol]

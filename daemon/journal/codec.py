@@ -1,0 +1,107 @@
+"""How turns and columns are written down, and the hashes over them."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from daemon.core.events import Flatten, Halt, Note, Pause, Reduce, Reset, Resume
+from daemon.core.outputs import Output
+
+Commands = Halt | Pause | Reduce | Resume | Flatten | Reset | Note
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_outputs = msgspec.json.Decoder(tuple[Output, ...])
+_command = msgspec.json.Decoder(Commands)
+_columns = msgspec.msgpack.Decoder(dict[str, bytes])
+
+GENESIS = hashlib.sha256(b"papertape").digest()
+"""What the first row of a chain follows."""
+
+TYPECODES = {"q": int, "d": float}
+
+
+def encode_outputs(outputs: Sequence[Output]) -> str:
+    """A turn's outputs as JSON."""
+    return _encoder.encode(outputs).decode()
+
+
+def decode_outputs(text: str) -> tuple[Output, ...]:
+    """The outputs of a turn; msgspec.DecodeError where they are not what was written."""
+    return _outputs.decode(text)
+
+
+def encode_command(command: Commands) -> str:
+    """A command as JSON."""
+    return _encoder.encode(command).decode()
+
+
+def decode_command(text: str) -> Commands:
+    """A command from its JSON."""
+    return _command.decode(text)
+
+
+def encode_columns(columns: Mapping[str, bytes]) -> bytes:
+    """Named columns as one blob; each is a little-endian array of 8-byte values, or text."""
+    return msgspec.msgpack.encode(dict(columns))
+
+
+def decode_columns(blob: bytes) -> dict[str, bytes]:
+    """The columns of a block by name."""
+    return _columns.decode(blob)
+
+
+def to_bytes(values: Iterable[int] | Iterable[float], typecode: str) -> bytes:
+    """A column as little-endian bytes; `typecode` is `q` (integers) or `d` (floats)."""
+    column = values if isinstance(values, array) else array(typecode, values)
+    if sys.byteorder == "big":
+        column = array(typecode, column)
+        column.byteswap()
+    return column.tobytes()
+
+
+def from_bytes(data: bytes, typecode: str) -> array[int] | array[float]:
+    """A column from its little-endian bytes."""
+    column: array[int] | array[float] = array(typecode)
+    column.frombytes(data)
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column
+
+
+def chained(previous: bytes, *parts: object) -> bytes:
+    """The hash of a row that follows the row hashed `previous`."""
+    digest = hashlib.sha256(previous)
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.digest()
+
+
+class Digest:
+    """The digest of a run: equal digests mean equal trading.
+
+    sha256 over (a) every output in order, without seq, run id, wall times and versions, and (b)
+    the columns bar end and equity in micro-dollars.
+    """
+
+    def __init__(self) -> None:
+        self._outputs = hashlib.sha256()
+
+    def add(self, outputs: Iterable[Output]) -> None:
+        """Take the outputs of the next turn."""
+        for output in outputs:
+            self._outputs.update(_encoder.encode(output))
+            self._outputs.update(b"\n")
+
+    def hexdigest(self, ends: array[int], equity: array[int]) -> str:
+        """The digest, given the columns."""
+        whole = hashlib.sha256(self._outputs.digest())
+        whole.update(to_bytes(ends, "q"))
+        whole.update(to_bytes(equity, "q"))
+        return whole.hexdigest()

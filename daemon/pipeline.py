@@ -1,0 +1,348 @@
+"""THE PICTURE: one input at a time goes through the steps below, in this order.
+
+    feed -> execution.match -> risk.assess -> strategy.decide -> risk.review -> execution.submit
+         -> journal
+
+A step is a plain function. While no task is busy the steps are called where the turn stands;
+a step that must wait (a prediction that is awaited), or one that finds its task busy, goes
+through the tasks' mailboxes. The next input is admitted when the turn is closed, in both cases,
+so results do not depend on scheduling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from array import array
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, Protocol
+
+from daemon.core.account import Account
+from daemon.core.events import (
+    Command,
+    Halt,
+    Input,
+    Intent,
+    MarketSlice,
+    Outcome,
+    Prediction,
+    Reset,
+    Tick,
+    TickKind,
+)
+from daemon.core.outputs import Denial, Origin, Reason
+from daemon.core.review import Approved, CancelOrder, MoveExits
+from daemon.core.turn import Turn, instant_of
+from daemon.core.working_order import OrderSpec, sign_of
+from daemon.tasks import Busy, StageTask, TaskFailedError
+from daemon.view import PortfolioView
+
+if TYPE_CHECKING:
+    from daemon.models.protocol import Predictor
+    from daemon.strategies.protocol import Strategy
+
+TASKS = ("feed", "execution", "risk", "strategy")
+
+STEPS: dict[str, tuple[tuple[str, str], ...]] = {
+    "slice": (
+        ("execution", "_match"),
+        ("risk", "_assess"),
+        ("strategy", "_decide"),
+        ("risk", "_review"),
+        ("execution", "_submit"),
+    ),
+    "tick": (("execution", "_expire"), ("risk", "_open_session")),
+    "command": (("risk", "_carry_out"), ("execution", "_submit")),
+}
+"""Which task takes which step, for each kind of input."""
+
+TIMED_EVERY = 256
+"""One slice in so many is timed step by step, to say what each task costs."""
+
+Step = Callable[[Any], "Awaitable[Any] | None"]
+
+
+class Sink(Protocol):
+    """What keeps the turns: the journal."""
+
+    def keep(self, turn: Turn) -> None:
+        """Take a turn that had outputs or was a command."""
+
+    def flush(self) -> None:
+        """A chunk of the feed is done: make what was kept durable where that is promised."""
+
+
+class Feed(Protocol):
+    """Where inputs come from: chunks of them, each chunk in order of event time."""
+
+    def chunks(self) -> AsyncIterator[Iterable[Input]]:
+        """The chunks; between two of them the loop gets its turn."""
+
+
+class Pipeline:
+    """One account's turns, one at a time.
+
+    `ends`, `equity` (micro-dollars) are columns with one row per slice that is not warm-up;
+    `predictions` one (bar end, prediction) per prediction used.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        strategy: Strategy,
+        predictor: Predictor | None,
+        sink: Sink,
+        failed: frozenset[int] = frozenset(),
+    ) -> None:
+        self.account = account
+        self.seq = 0
+        self.ends = array("q")
+        self.equity = array("q")
+        self.predictions: list[tuple[int, Prediction]] = []
+        self.busy = Busy()
+        self.tasks = {name: StageTask(name, self.busy) for name in TASKS}
+        self._strategy = strategy
+        self._predictor = predictor
+        self._view = PortfolioView(account)
+        self._sink = sink
+        self._recorded_failures = failed
+        self._strategy_failed = False
+        self._values: dict[str, float] = {}
+        self._intents: Sequence[Intent] | None = None
+        self._approved: list[Approved] = []
+        self._waiting: deque[Command] = deque()
+        self._until_timed = TIMED_EVERY
+        bound = {kind: [(self.tasks[t], getattr(self, s)) for t, s in STEPS[kind]] for kind in STEPS}
+        self._owned: dict[str, list[tuple[StageTask, Step]]] = bound
+        self._slice_steps: tuple[Step, ...] = tuple(step for _, step in bound["slice"])
+
+    # --- admission ----------------------------------------------------------------------------
+
+    async def play(self, feed: Feed) -> None:
+        """Admit every input of the feed; TaskFailedError where a task raises."""
+        async for chunk in feed.chunks():
+            for item in chunk:
+                pending = self.admit(item)
+                if pending is not None:
+                    await pending
+            self._sink.flush()
+            await asyncio.sleep(0)
+
+    def post(self, command: Command) -> None:
+        """Let a command wait for the open turn to close; halts go before everything else (C1)."""
+        if isinstance(command, Halt):
+            self._waiting.appendleft(command)
+        else:
+            self._waiting.append(command)
+
+    def admit(self, item: Input) -> Awaitable[None] | None:
+        """Open, handle and close the turn of one input; an awaitable where it could not close yet."""
+        if self._waiting:
+            return self._admit_waiting(item)
+        if self.busy.count or type(item) is not MarketSlice or self._until_timed == 0:
+            return self._admit_apart(item)
+        self._until_timed -= 1
+        step = self._slice_steps[0]
+        try:
+            for step in self._slice_steps:
+                pending = step(item)
+                if pending is not None:
+                    return self._travel(item, "slice", self._slice_steps.index(step), pending)
+        except Exception as error:
+            raise self._attributed(step, item, error) from error
+        self._close_slice(item)
+        return None
+
+    async def _admit_waiting(self, item: Input) -> None:
+        while self._waiting:
+            pending = self._admit_apart(self._waiting.popleft())
+            if pending is not None:
+                await pending
+        pending = self.admit(item)
+        if pending is not None:
+            await pending
+
+    def _admit_apart(self, item: Input) -> Awaitable[None] | None:
+        """Ticks, commands, timed slices, and everything while a task is busy."""
+        kind = _kind(item)
+        if self.busy.count:
+            return self._travel(item, kind, 0, None)
+        self._until_timed = TIMED_EVERY if kind == "slice" else self._until_timed
+        for place, (task, step) in enumerate(self._owned[kind]):
+            started = perf_counter_ns()
+            try:
+                pending = step(item)
+            except Exception as error:
+                raise self._attributed(step, item, error) from error
+            task.took(perf_counter_ns() - started)
+            if pending is not None:
+                return self._travel(item, kind, place, pending)
+        self._close(item, kind)
+        return None
+
+    async def _travel(
+        self, item: Input, kind: str, place: int, pending: Awaitable[Any] | None
+    ) -> None:
+        """Take the turn through the mailboxes from step `place` on; `pending` is what it awaits."""
+        for task, step in self._owned[kind][place:]:
+            try:
+                waits = await task.ask(lambda step=step: step(item)) if pending is None else pending
+                while waits is not None:
+                    waits = await task.ask(lambda waits=waits: waits)
+            except Exception as error:
+                raise self._attributed(step, item, error) from error
+            pending = None
+        self._close(item, kind)
+
+    def _attributed(self, step: Step, item: Input, error: Exception) -> TaskFailedError:
+        for owned in self._owned.values():
+            for task, candidate in owned:
+                if candidate == step:
+                    task.fail(error)
+                    return TaskFailedError(task.name, instant_of(item), error)
+        raise AssertionError(f"a step without a task: {step}")
+
+    def _close(self, item: Input, kind: str) -> None:
+        if kind == "slice":
+            assert isinstance(item, MarketSlice), kind
+            self._close_slice(item)
+        else:
+            self.seq += 1
+            if self.account.outputs or kind == "command":
+                self._keep(item, item.instant)
+
+    def _close_slice(self, market: MarketSlice) -> None:
+        self.seq += 1
+        if market.outcome is not Outcome.WARMUP:
+            self.ends.append(market.end)
+            self.equity.append(self.account.portfolio.equity_micros)
+        if self.account.outputs:
+            self._keep(market, market.end)
+
+    def _keep(self, item: Input, instant: int) -> None:
+        outputs = self.account.outputs
+        self._sink.keep(Turn(self.seq, instant, item, tuple(outputs)))
+        outputs.clear()
+
+    # --- the steps of a slice -----------------------------------------------------------------
+
+    def _match(self, market: MarketSlice) -> None:
+        account = self.account
+        account.venue.match(market)
+        account.portfolio.mark(market.bars)
+        if market.end == market.session.closes:
+            account.venue.expire_day(market.session, market.end)
+
+    def _assess(self, market: MarketSlice) -> None:
+        self.account.risk.assess(market)
+
+    def _decide(self, market: MarketSlice) -> Awaitable[None] | None:
+        self._intents = None
+        if not market.bars or self._strategy_failed:
+            return None
+        if self._predictor is None:
+            return self._ask_strategy(market)
+        try:
+            predictions = self._predictor.predict(market)
+        except Exception as error:  # noqa: BLE001 - a user's model may raise anything
+            predictions = [Prediction(bar.symbol, None, _where(error)) for bar in market.bars]
+        if isinstance(predictions, Awaitable):
+            return self._decide_later(market, predictions)
+        return self._decide_with(market, predictions)
+
+    async def _decide_later(
+        self, market: MarketSlice, predictions: Awaitable[Sequence[Prediction]]
+    ) -> None:
+        try:
+            found = await predictions
+        except Exception as error:  # noqa: BLE001 - a user's model may raise anything
+            found = [Prediction(bar.symbol, None, _where(error)) for bar in market.bars]
+        self._decide_with(market, found)
+
+    def _decide_with(self, market: MarketSlice, predictions: Sequence[Prediction]) -> None:
+        values: dict[str, float] = {}
+        for prediction in predictions:
+            self.predictions.append((market.end, prediction))
+            self.account.control.count_model(prediction.failure, market.end)
+            if prediction.value is not None:
+                values[prediction.symbol] = prediction.value
+        self._values = self.account.portfolio.predictions = values
+        return self._ask_strategy(market)
+
+    def _ask_strategy(self, market: MarketSlice) -> None:
+        if self.seq + 1 in self._recorded_failures:
+            self._strategy_failed = True  # its code is not called again for such a turn
+            return
+        try:
+            self._intents = self._strategy.decide(market, self._values, self._view)
+        except Exception as error:  # noqa: BLE001 - a user's strategy may raise anything
+            self.tasks["strategy"].fail(error)
+            self._strategy_failed = True
+            self.account.control.fail_strategy(_where(error), market.end)
+
+    def _review(self, market: MarketSlice) -> None:
+        account = self.account
+        self._approved = account.risk.review(market, self._intents)
+        if account.control.flattening:
+            self._approved = [*self._approved, *account.risk.flatten(market.end)]
+
+    def _submit(self, item: MarketSlice | Command) -> None:
+        for approved in self._approved:
+            self._gate(approved, instant_of(item))
+
+    def _gate(self, approved: Approved, instant: int) -> None:
+        """The last thing between a decision and the venue, and the venue's only caller."""
+        venue, control = self.account.venue, self.account.control
+        if isinstance(approved, CancelOrder):
+            order = venue.working.get(approved.order_id)
+            if order is not None:
+                venue.withdraw(order, approved.reason, instant)
+        elif isinstance(approved, MoveExits):
+            venue.protection.replace(approved.symbol, approved.bracket, instant)
+        elif control.lets_through(approved, self.account.portfolio):
+            venue.accept(approved, instant, instant)
+            self.account.risk.count(approved, instant)
+        else:
+            self._refuse(approved, instant)
+
+    def _refuse(self, spec: OrderSpec, instant: int) -> None:
+        """A limit has changed the state since the review: the order comes too late."""
+        reason = self.account.control.holds.permissions.denial or Reason.HALTED
+        quantity = sign_of(spec.side) * spec.quantity
+        self.account.outputs.append(Denial(instant, spec.symbol, reason, quantity, spec.origin))
+
+    # --- the steps of ticks and commands ------------------------------------------------------
+
+    def _expire(self, tick: Tick) -> None:
+        if tick.kind is TickKind.CLOSES:
+            self.account.venue.expire_day(tick.session, tick.instant)
+
+    def _open_session(self, tick: Tick) -> None:
+        if tick.kind is TickKind.OPENS:
+            self.account.risk.open_session()
+
+    def _carry_out(self, command: Command) -> None:
+        account = self.account
+        done = account.control.carry_out(command, account.risk.standing_halts())
+        if done and isinstance(command, Reset):
+            account.risk.accept(command.accept)
+            self._strategy_failed = False
+        flattens = account.control.flattening
+        self._approved = account.risk.flatten(command.instant) if flattens else []
+
+
+def _kind(item: Input) -> str:
+    if isinstance(item, MarketSlice):
+        return "slice"
+    return "tick" if isinstance(item, Tick) else "command"
+
+
+def _where(error: Exception) -> str:
+    """The type, the text and the place of an error in a user's code, on one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    place = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text} ({place})" if text else f"{type(error).__name__} ({place})"
