@@ -15,7 +15,7 @@ import asyncio
 import traceback
 from array import array
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -58,8 +58,8 @@ STEPS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """Which task takes which step, for each kind of input."""
 
-TIMED_EVERY = 256
-"""One slice in so many is timed step by step, to say what each task costs."""
+_UNSETTLED = object()
+"""Stands for "there may be something to review"."""
 
 Step = Callable[[Any], "Awaitable[Any] | None"]
 
@@ -112,8 +112,8 @@ class Pipeline:
         self._values: dict[str, float] = {}
         self._intents: Sequence[Intent] | None = None
         self._approved: list[Approved] = []
+        self._settled: object = _UNSETTLED
         self._waiting: deque[Command] = deque()
-        self._until_timed = TIMED_EVERY
         bound = {kind: [(self.tasks[t], getattr(self, s)) for t, s in STEPS[kind]] for kind in STEPS}
         self._owned: dict[str, list[tuple[StageTask, Step]]] = bound
         self._slice_steps: tuple[Step, ...] = tuple(step for _, step in bound["slice"])
@@ -123,12 +123,61 @@ class Pipeline:
     async def play(self, feed: Feed) -> None:
         """Admit every input of the feed; TaskFailedError where a task raises."""
         async for chunk in feed.chunks():
-            for item in chunk:
-                pending = self.admit(item)
-                if pending is not None:
-                    await pending
+            for pending in self._run(chunk):
+                await pending
             self._sink.flush()
             await asyncio.sleep(0)
+
+    def _run(self, chunk: Iterable[Input]) -> Iterator[Awaitable[None]]:
+        """Handle a chunk where it stands; yields what must be awaited before the next input.
+
+        The steps are those of STEPS, in their order, called directly; a step is left out where
+        one look tells that it would do nothing, since most bars fill, deny and change nothing.
+        The first input of a chunk takes the long way and is timed step by step.
+        """
+        account, busy, waiting = self.account, self.busy, self._waiting
+        venue, risk, mark = account.venue, account.risk, account.portfolio.mark
+        working, withdrawn, receivables = venue.working, venue.withdrawn, venue.receivables
+        match, assess, decide, review, submit = self._slice_steps
+        add_end, add_equity = self.ends.append, self.equity.append
+        always_assess = risk.limits.flat_before_close
+        apart = True
+        for market in chunk:
+            if apart or type(market) is not MarketSlice or busy.count or waiting:
+                pending = self.admit(market)
+                if pending is not None:
+                    yield pending
+                apart = type(market) is MarketSlice and market.outcome is not Outcome.RECEIVED
+                continue
+            step = match
+            try:
+                if working or withdrawn or receivables or market.actions:
+                    match(market)
+                    equity = account.portfolio.equity_micros
+                else:
+                    venue.last = market
+                    equity = mark(market.bars)
+                step = assess
+                if always_assess or not risk.floor_micros < equity <= risk.ceiling_micros:
+                    assess(market)
+                step = decide
+                pending = decide(market)
+                if pending is not None:
+                    yield self._travel(market, "slice", 2, pending)
+                    continue
+                if self._intents is not self._settled:
+                    step = review
+                    review(market)
+                    if self._approved:
+                        step = submit
+                        submit(market)
+            except Exception as error:
+                raise self._attributed(step, market, error) from error
+            self.seq += 1
+            add_end(market.end)
+            add_equity(equity)
+            if account.outputs:
+                self._keep(market, market.end)
 
     def post(self, command: Command) -> None:
         """Let a command wait for the open turn to close; halts go before everything else (C1)."""
@@ -141,19 +190,7 @@ class Pipeline:
         """Open, handle and close the turn of one input; an awaitable where it could not close yet."""
         if self._waiting:
             return self._admit_waiting(item)
-        if self.busy.count or type(item) is not MarketSlice or self._until_timed == 0:
-            return self._admit_apart(item)
-        self._until_timed -= 1
-        step = self._slice_steps[0]
-        try:
-            for step in self._slice_steps:
-                pending = step(item)
-                if pending is not None:
-                    return self._travel(item, "slice", self._slice_steps.index(step), pending)
-        except Exception as error:
-            raise self._attributed(step, item, error) from error
-        self._close_slice(item)
-        return None
+        return self._admit_apart(item)
 
     async def _admit_waiting(self, item: Input) -> None:
         while self._waiting:
@@ -169,7 +206,6 @@ class Pipeline:
         kind = _kind(item)
         if self.busy.count:
             return self._travel(item, kind, 0, None)
-        self._until_timed = TIMED_EVERY if kind == "slice" else self._until_timed
         for place, (task, step) in enumerate(self._owned[kind]):
             started = perf_counter_ns()
             try:
@@ -230,20 +266,23 @@ class Pipeline:
 
     def _match(self, market: MarketSlice) -> None:
         account = self.account
+        self._settled = _UNSETTLED
         account.venue.match(market)
         account.portfolio.mark(market.bars)
         if market.end == market.session.closes:
             account.venue.expire_day(market.session, market.end)
 
     def _assess(self, market: MarketSlice) -> None:
+        self._settled = _UNSETTLED
         self.account.risk.assess(market)
 
     def _decide(self, market: MarketSlice) -> Awaitable[None] | None:
-        self._intents = None
-        if not market.bars or self._strategy_failed:
-            return None
         if self._predictor is None:
-            return self._ask_strategy(market)
+            self._ask_strategy(market)
+            return None
+        if not market.bars or self._strategy_failed:
+            self._intents = None
+            return None
         try:
             predictions = self._predictor.predict(market)
         except Exception as error:  # noqa: BLE001 - a user's model may raise anything
@@ -272,13 +311,16 @@ class Pipeline:
         return self._ask_strategy(market)
 
     def _ask_strategy(self, market: MarketSlice) -> None:
-        if self.seq + 1 in self._recorded_failures:
+        if self._recorded_failures and self.seq + 1 in self._recorded_failures:
             self._strategy_failed = True  # its code is not called again for such a turn
+        if not market.bars or self._strategy_failed:
+            self._intents = None
             return
         try:
             self._intents = self._strategy.decide(market, self._values, self._view)
         except Exception as error:  # noqa: BLE001 - a user's strategy may raise anything
             self.tasks["strategy"].fail(error)
+            self._intents = None
             self._strategy_failed = True
             self.account.control.fail_strategy(_where(error), market.end)
 
@@ -287,6 +329,10 @@ class Pipeline:
         self._approved = account.risk.review(market, self._intents)
         if account.control.flattening:
             self._approved = [*self._approved, *account.risk.flatten(market.end)]
+        quiet = not (self._approved or account.outputs or account.venue.working)
+        lasting = self._intents is None or type(self._intents) is tuple
+        if quiet and lasting and not account.risk.limits.flat_before_close:
+            self._settled = self._intents  # the same again, nothing having moved, needs no review
 
     def _submit(self, item: MarketSlice | Command) -> None:
         for approved in self._approved:

@@ -16,7 +16,7 @@ from daemon.core.outputs import (
     TradeClosed,
 )
 from daemon.core.turn import Turn
-from daemon.journal.codec import Digest
+from daemon.journal.codec import Digest, encode_outputs
 from daemon.journal.writer import JournalWriter
 
 BATCH_TURNS = 2_000
@@ -30,17 +30,18 @@ class Recorder:
         self.digest = Digest()
         self.turns = 0
         self._writer = writer
-        self._pending: list[Turn] = []
+        self._pending: list[tuple[Turn, str]] = []
         self._found: dict[type, list[Any]] = {}
 
     def keep(self, turn: Turn) -> None:
         """Take a turn that had outputs or was a command."""
         self.turns += 1
-        self.digest.add(turn.outputs)
+        encoded = encode_outputs(turn.outputs)
+        self.digest.add(encoded)
         for output in turn.outputs:
             self._found.setdefault(type(output), []).append(output)
         if self._writer is not None:
-            self._pending.append(turn)
+            self._pending.append((turn, encoded))
 
     def flush(self) -> None:
         """Write the pending turns once there are enough of them."""

@@ -27,7 +27,6 @@ from daemon.core.split_factors import SplitFactors
 from daemon.core.units import MICROS_PER_E4, PPM, ceil_to, floor_to
 from daemon.core.working_order import WorkingOrder
 
-ONE = Fraction(1)
 _NO_FEES = RegulatoryFees(0, 0, 0)
 
 
@@ -49,9 +48,9 @@ class Pricing(Struct, frozen=True):
     fills_at_close: bool = False
     factors: SplitFactors | None = None
 
-    def factor(self, symbol: str, date: int) -> Fraction:
-        """The price as traded per adjusted price on a date; 1 on a raw tape."""
-        return ONE if self.factors is None else self.factors.factor(symbol, date)
+    def factor(self, symbol: str, date: int) -> Fraction | int:
+        """The price as traded per adjusted price on a date; the integer 1 on a raw tape."""
+        return 1 if self.factors is None else self.factors.factor(symbol, date)
 
     def budget(self, bar: Bar, date: int) -> int | None:
         """S16: how many of the bar's shares we may be; None: any number."""
@@ -126,17 +125,16 @@ class Pricing(Struct, frozen=True):
         """Commission on the order's cumulative quantity less what was charged (C12), and fees."""
         factor = self.factor(order.symbol, date)
         notional = quantity * price * MICROS_PER_E4
-        due = commission_due(
-            self.commission.on(date),
-            (order.filled + quantity) / factor,
-            order.notional_micros + notional,
-        )
-        commission = due - order.charged_micros
+        plan = self.commission.on(date)
+        total = _as_traded(order.filled + quantity, factor)
+        commission = commission_due(plan, total, order.notional_micros + notional)
+        commission -= order.charged_micros
         if self.tables is None:
             return commission, _NO_FEES
-        shares = quantity / factor
-        traded_e4 = round(price * factor)
-        fees = regulatory_fees(self.tables, date, order.spec.side, shares, traded_e4, notional)
+        shares = _as_traded(quantity, factor)
+        fees = regulatory_fees(
+            self.tables, date, order.spec.side, shares, price * factor, notional
+        )
         return commission, fees
 
     def affordable(
@@ -172,3 +170,8 @@ class Pricing(Struct, frozen=True):
                 break
             quantity = closing + opening
         return quantity
+
+
+def _as_traded(shares: int, factor: Fraction | int) -> Fraction | int:
+    """Adjusted shares as shares on the day; whole numbers stay integers, which are quicker."""
+    return shares if factor == 1 else Fraction(shares) / factor

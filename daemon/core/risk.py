@@ -38,6 +38,7 @@ class Risk:
         outputs: list[Any],
     ) -> None:
         self.limits = limits
+        self.starting_cash_micros = portfolio.cash_micros
         self.peak_micros = portfolio.cash_micros
         self.baseline_micros = portfolio.cash_micros
         self._portfolio = portfolio
@@ -47,8 +48,8 @@ class Risk:
         self._accepted: deque[int] = deque()
         self._accepted_today = 0
         self._breached: dict[str, Limit] = {}
-        self._floor = -_NEVER
-        self._ceiling = _NEVER
+        self.floor_micros = -_NEVER
+        self.ceiling_micros = _NEVER
         self._set_bounds()
 
     # --- the account --------------------------------------------------------------------------
@@ -63,10 +64,10 @@ class Risk:
     def assess(self, market: MarketSlice) -> None:
         """Compare the marked account with its limits; carries out the action of what is reached."""
         equity = self._portfolio.equity_micros
-        if equity > self._ceiling:
-            self.peak_micros = self._ceiling = equity
+        if equity > self.ceiling_micros:
+            self.peak_micros = self.ceiling_micros = equity
             self._set_bounds()
-        elif equity <= self._floor:
+        elif equity <= self.floor_micros:
             self._assess_account(equity, market.end)
         elif self._breached:
             self._breached.clear()
@@ -80,8 +81,8 @@ class Risk:
             floors.append(self.baseline_micros - loss.value)
         if drawdown is not None:
             floors.append(self._drawdown_floor(drawdown))
-            self._ceiling = self.peak_micros
-        self._floor = max(floors)
+            self.ceiling_micros = self.peak_micros
+        self.floor_micros = max(floors)
 
     def _drawdown_floor(self, drawdown: Limit) -> int:
         return self.peak_micros * (PPM - drawdown.value) // PPM

@@ -35,6 +35,7 @@ class Venue:
     def __init__(self, portfolio: Portfolio, pricing: Pricing, outputs: list[Any]) -> None:
         self.working: dict[int, WorkingOrder] = {}
         self.portfolio = portfolio
+        self.receivables = portfolio.receivables
         self.pricing = pricing
         self.protection = Protection(self)
         self.last: MarketSlice | None = None
@@ -42,7 +43,7 @@ class Venue:
         self._next_order_id = 1
         self._next_group = 1
         self._labels: dict[str, int] = {}
-        self._withdrawn: list[tuple[WorkingOrder, int]] = []
+        self.withdrawn: list[tuple[WorkingOrder, int]] = []
         self._budget: dict[str, int | None] = {}
         self._market: MarketSlice | None = None
 
@@ -130,7 +131,7 @@ class Venue:
         if self.is_fill_pending(order, instant):
             return False
         if not order.at_market and self._bar_has_started(order, instant):
-            self._withdrawn.append((order, instant))
+            self.withdrawn.append((order, instant))
         self.end(order, OrderTrigger.CANCEL, reason, instant)
         return True
 
@@ -168,7 +169,7 @@ class Venue:
             self.portfolio.pay(market)
         for action in market.actions:
             self._apply(action, market)
-        if self._withdrawn:
+        if self.withdrawn:
             self._judge_withdrawn(market)
         if self.working:
             self._meet(market)
@@ -401,7 +402,7 @@ class Venue:
     def _judge_withdrawn(self, market: MarketSlice) -> None:
         """C3: did the bar in which an order was withdrawn touch its level?"""
         bars = {bar.symbol: bar for bar in market.bars}
-        for order, instant in self._withdrawn:
+        for order, instant in self.withdrawn:
             bar = bars.get(order.symbol)
             if bar is None or not bar.start < instant < bar.end:
                 continue
@@ -421,7 +422,7 @@ class Venue:
                         order.order_id, order.symbol, instant, price, order.remaining
                     )
                 )
-        self._withdrawn = [row for row in self._withdrawn if row[1] >= market.end]
+        self.withdrawn[:] = [row for row in self.withdrawn if row[1] >= market.end]
 
     def _apply(self, action: Split | Dividend, market: MarketSlice) -> None:
         if action.symbol not in self.portfolio.positions:

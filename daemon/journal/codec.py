@@ -93,11 +93,9 @@ class Digest:
     def __init__(self) -> None:
         self._outputs = hashlib.sha256()
 
-    def add(self, outputs: Iterable[Output]) -> None:
-        """Take the outputs of the next turn."""
-        for output in outputs:
-            self._outputs.update(_encoder.encode(output))
-            self._outputs.update(b"\n")
+    def add(self, encoded: str) -> None:
+        """Take the outputs of the next turn, as `encode_outputs` wrote them."""
+        self._outputs.update(encoded.encode())
 
     def hexdigest(self, ends: array[int], equity: array[int]) -> str:
         """The digest, given the columns."""

@@ -16,7 +16,6 @@ from daemon.journal.codec import (
     chained,
     encode_columns,
     encode_command,
-    encode_outputs,
 )
 
 SCHEMA = Path(__file__).with_name("schema.sql")
@@ -49,15 +48,15 @@ class JournalWriter:
             "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)", (*row, self._segments_hash)
         )
 
-    def add_turns(self, turns: Iterable[Turn]) -> None:
-        """Append turns in one transaction."""
-        rows = [self._turn_row(turn) for turn in turns]
+    def add_turns(self, turns: Iterable[tuple[Turn, str]]) -> None:
+        """Append turns, each with its encoded outputs, in one transaction."""
+        rows = [self._turn_row(turn, outputs) for turn, outputs in turns]
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.executemany("INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         self._connection.execute("COMMIT")
         self._turns += len(rows)
 
-    def _turn_row(self, turn: Turn) -> tuple[Any, ...]:
+    def _turn_row(self, turn: Turn, outputs: str) -> tuple[Any, ...]:
         kind, item = "tick", None
         if isinstance(turn.input, MarketSlice):
             kind = "slice"
@@ -65,7 +64,6 @@ class JournalWriter:
             kind = "command"
             assert isinstance(turn.input, Commands), "a command the journal does not know"
             item = encode_command(turn.input)
-        outputs = encode_outputs(turn.outputs)
         row = (turn.seq, self._segment, turn.instant, kind, item, outputs)
         self._turns_hash = chained(self._turns_hash, *row)
         return (*row, self._turns_hash)

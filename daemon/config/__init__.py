@@ -1,0 +1,67 @@
+"""Config files: YAML in, frozen models out, or every error at once."""
+
+from __future__ import annotations
+
+from daemon.config.loader import load_config
+from daemon.config.models import (
+    DEFAULT_ACTIONS,
+    Action,
+    Config,
+    LimitConfig,
+    NotifyConfig,
+    ObservabilityConfig,
+    PathsConfig,
+    RiskConfig,
+)
+from daemon.config.overrides import setting_of
+from daemon.config.sections import (
+    AccountConfig,
+    BarsConfig,
+    BaselineModelConfig,
+    CommissionConfig,
+    ExecutionConfig,
+    FeedConfig,
+    FeedResume,
+    IbFeedConfig,
+    ModelConfig,
+    RecordedModelConfig,
+    RegistryModelConfig,
+    RemoteModelConfig,
+    StrategyConfig,
+    TapeColumns,
+    TapeConfig,
+    TapeFeedConfig,
+)
+from daemon.config.support import require_supported, require_tape, warnings_of
+
+__all__ = [
+    "DEFAULT_ACTIONS",
+    "AccountConfig",
+    "Action",
+    "BarsConfig",
+    "BaselineModelConfig",
+    "CommissionConfig",
+    "Config",
+    "ExecutionConfig",
+    "FeedConfig",
+    "FeedResume",
+    "IbFeedConfig",
+    "LimitConfig",
+    "ModelConfig",
+    "NotifyConfig",
+    "ObservabilityConfig",
+    "PathsConfig",
+    "RecordedModelConfig",
+    "RegistryModelConfig",
+    "RemoteModelConfig",
+    "RiskConfig",
+    "StrategyConfig",
+    "TapeColumns",
+    "TapeConfig",
+    "TapeFeedConfig",
+    "load_config",
+    "require_supported",
+    "require_tape",
+    "setting_of",
+    "warnings_of",
+]

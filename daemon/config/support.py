@@ -1,0 +1,37 @@
+"""What a config may ask for but this version, or this verb, cannot do."""
+
+from __future__ import annotations
+
+from daemon.config.models import Config
+from daemon.config.sections import RegistryModelConfig, RemoteModelConfig, TapeConfig
+from daemon.errors import RefusedError
+
+
+def require_supported(config: Config) -> None:
+    """RefusedError if a part of the config is understood but not available yet."""
+    unavailable = {RegistryModelConfig: "registered", RemoteModelConfig: "remote"}
+    word = unavailable.get(type(config.model))  # type: ignore[arg-type]
+    if word is not None:
+        message = f"{word} models are not available in this version: use recorded or baseline"
+        raise RefusedError(f"{_place(config, 'model')}: model: {message}")
+
+
+def require_tape(config: Config) -> TapeConfig:
+    """The tape section; RefusedError if there is none, since replay plays it."""
+    if config.tape is None:
+        message = "required by replay: say which bars to play (tape: {path: ...})"
+        raise RefusedError(f"{config.path}: tape: {message}")
+    return config.tape
+
+
+def warnings_of(config: Config) -> list[str]:
+    """What is allowed but probably not meant, one line each."""
+    warnings = []
+    if config.strategy.kind == "threshold" and config.model is None:
+        message = "threshold trades on predictions and there is no model: it will never enter"
+        warnings.append(f"{_place(config, 'strategy')}: strategy: {message}")
+    return warnings
+
+
+def _place(config: Config, key: str) -> str:
+    return config.origins.get((key,), str(config.path))

@@ -1,0 +1,1 @@
+"""Where inputs come from: the exchange calendar, the expected bars, and the feeds themselves."""

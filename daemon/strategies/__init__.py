@@ -1,0 +1,1 @@
+"""What decides: one protocol, one file a strategy, and the loader that finds them by name."""

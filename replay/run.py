@@ -1,0 +1,280 @@
+"""One replay: a config and a tape in, turns through the daemon's tasks, a finished run out."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from daemon.assembly import open_account
+from daemon.config import Config, load_config, require_supported, require_tape
+from daemon.config.models import BAR_FILE_WORDS
+from daemon.core.account import Account
+from daemon.core.costs import DateOutsideTableError
+from daemon.core.events import CorporateAction, Split
+from daemon.corporate_actions import read_corporate_actions
+from daemon.errors import PapertapeError, RefusedError
+from daemon.feeds.calendar import Calendar, load_calendar
+from daemon.feeds.expected import BAR_SIZES_NS, ExpectedSession, each_expected_session
+from daemon.feeds.times import iso_z, parse_when
+from daemon.fees import FeeTables, load_fee_tables
+from daemon.journal.writer import JournalWriter
+from daemon.models.build import build_predictor
+from daemon.models.protocol import Predictor
+from daemon.pipeline import Pipeline
+from daemon.strategies.loader import build_strategy
+from daemon.strategies.protocol import Strategy
+from daemon.supervisor import supervise
+from daemon.tasks import TaskFailedError
+from replay.feed import CHUNK_BARS, ReplayFeed, Window
+from replay.recorder import Recorder
+from replay.tapes import PlainTapeSpec, Tape, open_tape
+
+_FOREVER = 1 << 62
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The times given on the command line, as text; None is the tape's own beginning or end."""
+
+    start: str | None = None
+    end: str | None = None
+
+
+@dataclass(slots=True)
+class Inputs:
+    """Everything a replay reads, loaded and checked before the first turn."""
+
+    config: Config
+    calendar: Calendar
+    tape: Tape
+    tables: FeeTables
+    actions: tuple[CorporateAction, ...]
+    strategy: Strategy
+    predictor: Predictor | None
+    window: Window
+    sessions: list[ExpectedSession]
+    period: Period
+
+
+@dataclass(slots=True)
+class Played:
+    """A replay whose turns are closed, before it is written down."""
+
+    inputs: Inputs
+    account: Account
+    pipeline: Pipeline
+    feed: ReplayFeed
+    recorder: Recorder
+    wall_seconds: float
+
+    @property
+    def digest(self) -> str:
+        """Equal digests mean equal trading."""
+        return self.recorder.digest.hexdigest(self.pipeline.ends, self.pipeline.equity)
+
+
+def load_inputs(
+    config_path: Path,
+    state: Path,
+    overrides: Sequence[tuple[str, str]] = (),
+    period: Period = Period(),
+) -> Inputs:
+    """Load and check everything; RefusedError has a line for each problem, nothing is played."""
+    config = load_config(config_path, overrides, state=state)
+    require_supported(config)
+    tape_config = require_tape(config)
+    calendar = load_calendar(state, config.bars.calendar)
+    start = end = None
+    if period.start is not None:
+        start = parse_when(period.start, calendar.zone)
+    if period.end is not None:
+        end = parse_when(period.end, calendar.zone, end_of_day=True)
+    tape = open_tape(
+        tape_spec(config, state), config.symbols, config.bars.size, config.bars.grid, calendar, state
+    )
+    if not tape.has_volume and config.execution.participation_fraction is not None:
+        raise RefusedError(
+            f"{config_path}: the tape has no volume, so fills cannot be limited to a part of it: "
+            f"set execution.participation_fraction: null"
+        )
+    predictor = build_predictor(config.model, config.symbols, config.predictions_path(state))
+    strategy = build_strategy(config.strategy_class, config.strategy_params, config.symbols)
+    warmup = _warmup_bars(config, strategy, predictor)
+    window = _window(config, tape, start, end, warmup, period)
+    return Inputs(
+        config=config,
+        calendar=calendar,
+        tape=tape,
+        tables=load_fee_tables(),
+        actions=_corporate_actions(config, state),
+        strategy=strategy,
+        predictor=predictor,
+        window=window,
+        sessions=_sessions(config, tape, calendar, window),
+        period=period,
+    )
+
+
+def tape_spec(config: Config, state: Path) -> PlainTapeSpec:
+    """The config's tape with its path made absolute."""
+    tape = require_tape(config)
+    if tape.path is None:
+        name = f"{{symbol}}_{BAR_FILE_WORDS[config.bars.size]}.csv"
+        path = config.data_dir(state) / "processed" / name
+    else:
+        path = config.resolve(tape.path, state)
+    columns = None if tape.columns is None else tape.columns.model_dump(exclude_none=True)
+    return PlainTapeSpec(
+        path=path,
+        dialect=tape.dialect,
+        timezone=tape.timezone,
+        stamps=tape.stamps,
+        adjustment=tape.adjustment,
+        on_bad_bar=tape.on_bad_bar,
+        columns=columns,
+    )
+
+
+def play(
+    inputs: Inputs,
+    writer: JournalWriter | None = None,
+    *,
+    chunk_bars: int = CHUNK_BARS,
+    loop_factory: LoopFactory | None = None,
+) -> Played:
+    """Send the tape through the tasks. PapertapeError if a task fails; nothing is half done."""
+    config, tape = inputs.config, inputs.tape
+    adjustment = tape.adjustment
+    account = open_account(
+        config,
+        inputs.tables,
+        volume_known=tape.has_volume,
+        adjustment=adjustment,
+        splits=[action for action in inputs.actions if isinstance(action, Split)],
+    )
+    recorder = Recorder(writer)
+    pipeline = Pipeline(account, inputs.strategy, inputs.predictor, recorder)
+    feed = ReplayFeed(
+        config.symbols,
+        tape.columns,
+        inputs.sessions,
+        inputs.window,
+        actions=applied_actions(inputs),
+        quarantined={symbol: tape.quarantined(symbol) for symbol in config.symbols},
+        chunk_bars=chunk_bars,
+    )
+    wall_seconds = run_turns(pipeline, feed, loop_factory)
+    recorder.finish()
+    return Played(inputs, account, pipeline, feed, recorder, wall_seconds)
+
+
+def run_turns(
+    pipeline: Pipeline, feed: ReplayFeed, loop_factory: LoopFactory | None = None
+) -> float:
+    """Play a feed to its end in an event loop of its own; returns the seconds it took.
+
+    The garbage collector has nothing to find in what turns make (messages hold no cycles), so
+    what stands now is put out of its sight for the time of the run.
+    """
+    gc.freeze()
+    started = perf_counter()
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(supervise(pipeline, feed))
+    except TaskFailedError as error:
+        raise _explained(error) from error
+    finally:
+        gc.unfreeze()
+    return perf_counter() - started
+
+
+def applied_actions(inputs: Inputs) -> list[CorporateAction]:
+    """The actions that change positions on this tape: on an adjusted one prices hold them."""
+    adjustment = inputs.tape.adjustment
+    if not inputs.sessions or adjustment == "splits_dividends":
+        return []
+    first, last = inputs.sessions[0].session.date, inputs.sessions[-1].session.date
+    return [
+        action
+        for action in inputs.actions
+        if first <= action.effective <= last
+        and action.symbol in inputs.config.symbols
+        and (adjustment == "raw" or not isinstance(action, Split))
+    ]
+
+
+def _explained(error: TaskFailedError) -> PapertapeError:
+    """What a person can do about a failed task."""
+    if isinstance(error.cause, DateOutsideTableError):
+        return RefusedError(f"{error.cause}: play a shorter period or set regulatory_fees: false")
+    at = f" at {iso_z(error.instant)}" if error.instant else ""
+    return PapertapeError(
+        f"{error}{at}: this is a fault of papertape, not of your config; --debug shows where"
+    )
+
+
+def _corporate_actions(config: Config, state: Path) -> tuple[CorporateAction, ...]:
+    path = config.data_dir(state) / "corporate_actions.csv"
+    return read_corporate_actions(path) if path.exists() else ()
+
+
+def _warmup_bars(config: Config, strategy: Strategy, predictor: Predictor | None) -> int:
+    """`warmup_bars` as a number; left out it is 0, since a replay's tape is cut at its start."""
+    asked = config.warmup_bars
+    if asked == "auto":
+        return max(strategy.warmup_bars, predictor.warmup_bars if predictor else 0)
+    return asked or 0
+
+
+def _window(
+    config: Config, tape: Tape, start: int | None, end: int | None, warmup: int, period: Period
+) -> Window:
+    starts = tape.columns[config.symbols[0]].start
+    first = 0 if start is None else start
+    last = _FOREVER if end is None else end
+    if last <= first:
+        raise RefusedError(f"--end {period.end} is not after --start {period.start}")
+    begin = bisect_left(starts, first)
+    warm = starts[max(0, begin - warmup)] if warmup and begin < len(starts) else first
+    if warmup and start is None and len(starts) > warmup:
+        first = starts[warmup]
+        warm = starts[0]
+    return Window(min(warm, first), first, last)
+
+
+def _sessions(
+    config: Config, tape: Tape, calendar: Calendar, window: Window
+) -> list[ExpectedSession]:
+    """The sessions from the first bar in the window to the last; RefusedError where none is."""
+    edges: list[int] = []
+    for symbol in config.symbols:
+        columns = tape.columns[symbol]
+        begin = bisect_left(columns.start, window.warm)
+        if begin < len(columns) and columns.end[begin] <= window.end:
+            edges.append(columns.start[begin])
+            until = bisect_left(columns.end, window.end + 1)
+            edges.append(columns.start[until - 1])
+    if not edges:
+        covered = [columns for columns in tape.columns.values() if len(columns)]
+        if not covered:
+            raise RefusedError("the tape has no usable bar: `papertape data check` says why")
+        first = min(columns.start[0] for columns in covered)
+        last = max(columns.end[-1] for columns in covered)
+        raise RefusedError(
+            f"no bar between --start and --end: the tape covers {iso_z(first)} to {iso_z(last)}"
+        )
+    return list(
+        each_expected_session(
+            calendar,
+            calendar.exchange_date(min(edges)),
+            calendar.exchange_date(max(edges)),
+            BAR_SIZES_NS[config.bars.size],
+            config.bars.grid,
+        )
+    )
