@@ -114,6 +114,8 @@ class Pipeline:
         self._approved: list[Approved] = []
         self._settled: object = _UNSETTLED
         self._waiting: deque[Command] = deque()
+        if predictor is None:
+            self._decide = self._ask_strategy  # type: ignore[method-assign]  # spares a call a bar
         bound = {kind: [(self.tasks[t], getattr(self, s)) for t, s in STEPS[kind]] for kind in STEPS}
         self._owned: dict[str, list[tuple[StageTask, Step]]] = bound
         self._slice_steps: tuple[Step, ...] = tuple(step for _, step in bound["slice"])
@@ -277,9 +279,7 @@ class Pipeline:
         self.account.risk.assess(market)
 
     def _decide(self, market: MarketSlice) -> Awaitable[None] | None:
-        if self._predictor is None:
-            self._ask_strategy(market)
-            return None
+        assert self._predictor is not None, "no model to ask"
         if not market.bars or self._strategy_failed:
             self._intents = None
             return None

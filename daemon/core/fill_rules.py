@@ -47,9 +47,10 @@ REST = Touch(0, slips=False)
 """A stop-limit that triggered beyond its limit: it rests as a limit order from the next bar."""
 
 
-def at_open(order: WorkingOrder, prices: Prices) -> Touch | None:
+def at_open(order: WorkingOrder, bar: Bar) -> Touch | None:
     """What the bar's first price does to the order."""
-    sign, opened = order.sign, prices.open
+    sign = order.sign
+    opened = sign * price_e4(bar.open)
     if order.at_market:
         return Touch(sign * opened, slips=True)
     kind = order.spec.order_type

@@ -28,6 +28,10 @@ def fill_price_e4(
     """
     up = side is Side.BUY
     slipped_ppm = PPM + slippage_ppm if up else PPM - slippage_ppm
+    if factor == 1:  # the same, without the way there and back
+        step = PPM * tick_e4
+        scaled = reference_e4 * slipped_ppm
+        return (-(-scaled // step) if up else scaled // step) * tick_e4
     return _on_tick(reference_e4 * slipped_ppm, PPM, tick_e4, factor, up=up)
 
 

@@ -40,6 +40,8 @@ class Protection:
     def after_fill(self, order: WorkingOrder, before: int, bar: Bar, how: str) -> None:
         """Follow the position: cover what has grown, shrink with what has shrunk."""
         symbol = order.symbol
+        if order.spec.bracket is None and symbol not in self._brackets:
+            return
         position = self._venue.portfolio.positions[symbol]
         instant = bar.end
         flipped = before * position.quantity < 0

@@ -54,7 +54,7 @@ class Verdict(Struct, frozen=True, gc=False):
     detail: str = ""
 
 
-Judge = Callable[[OrderSpec, int, Exposure, int], Verdict]
+Judge = Callable[[OrderSpec, int, Callable[[], Exposure], int], Verdict]
 """(order, shares that only shrink the position, exposure, orders approved so far) -> verdict."""
 
 
@@ -74,8 +74,14 @@ class Review:
 
     @property
     def _exposure(self) -> Exposure:
+        """Made when it is first needed, with what has been approved until then."""
         if self._built is None:
             self._built = Exposure(self._portfolio, self._venue)
+            for item in self.approved:
+                if isinstance(item, OrderSpec):
+                    self._built.reserve(item)
+                elif isinstance(item, CancelOrder):
+                    self._built.withdraw(item.order_id)
         return self._built
 
     def withdraw_entries(self) -> None:
@@ -131,22 +137,27 @@ class Review:
 
     def settle(self, judge: Judge) -> None:
         """Let the planned orders through: what shrinks first, then in the order of the config."""
-        rows = []
-        symbols = self._portfolio.symbols
-        for place, spec in enumerate(self._planned):
-            shrink = min(spec.quantity, self._shrinkable(spec))
-            rows.append((shrink < spec.quantity, symbols.index(spec.symbol), place, spec))
-        rows.sort(key=lambda row: row[:3])
+        planned = self._planned if len(self._planned) < 2 else self._in_order()
         counted = 0
-        for _, _, _, spec in rows:
+        for spec in planned:
             shrink = min(spec.quantity, self._shrinkable(spec))
-            verdict = judge(spec, shrink, self._exposure, counted)
+            verdict = judge(spec, shrink, lambda: self._exposure, counted)
             if verdict.reason is not None:
                 refused = sign_of(spec.side) * (spec.quantity - verdict.passes)
                 self._deny(spec.symbol, refused, spec.origin, verdict.reason, verdict.detail)
             if verdict.passes:
                 counted += 1
-                self._approve(replace(spec, quantity=verdict.passes))
+                whole = verdict.passes == spec.quantity
+                self._approve(spec if whole else replace(spec, quantity=verdict.passes))
+
+    def _in_order(self) -> list[OrderSpec]:
+        symbols = self._portfolio.symbols
+        rows = [
+            (self._shrinkable(spec) < spec.quantity, symbols.index(spec.symbol), place, spec)
+            for place, spec in enumerate(self._planned)
+        ]
+        rows.sort(key=lambda row: row[:3])
+        return [row[3] for row in rows]
 
     def close_positions(self, origin: Origin, reason: str, tif: TimeInForce) -> None:
         """Orders that bring every position to zero, given what is on its way already."""
@@ -179,16 +190,21 @@ class Review:
         return total
 
     def _shrinkable(self, spec: OrderSpec) -> int:
+        if self._built is None and not self._venue.working and not self.approved:
+            held = self._portfolio.positions[spec.symbol].quantity
+            return abs(held) if held * sign_of(spec.side) < 0 else 0
         return self._exposure.shrinkable(spec.symbol, sign_of(spec.side))
 
     def _cancel(self, order_id: int, reason: Reason) -> None:
         if any(isinstance(x, CancelOrder) and x.order_id == order_id for x in self.approved):
             return
-        self._exposure.withdraw(order_id)
+        if self._built is not None:
+            self._built.withdraw(order_id)
         self.approved.append(CancelOrder(order_id, reason))
 
     def _approve(self, spec: OrderSpec) -> None:
-        self._exposure.reserve(spec)
+        if self._built is not None:
+            self._built.reserve(spec)
         self.approved.append(spec)
 
     def _deny(

@@ -8,7 +8,7 @@ on and the rest is denied.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,16 @@ from daemon.core.venue import Venue
 from daemon.core.working_order import OrderSpec, sign_of
 
 _NEVER = 1 << 62
+
+_MEASURED = (
+    ("max_position_shares", 1),
+    ("max_position_usd", MICROS_PER_USD),
+    ("max_order_usd", MICROS_PER_USD),
+    ("price_collar_pct", 10_000),
+    ("max_orders_per_hour", 1),
+    ("max_orders_per_day", 1),
+)
+"""Limits on one order in the order they are looked at, and what their value is printed in."""
 
 
 class Risk:
@@ -50,6 +60,11 @@ class Risk:
         self._breached: dict[str, Limit] = {}
         self.floor_micros = -_NEVER
         self.ceiling_micros = _NEVER
+        self._measured = [
+            (name, limit, unit)
+            for name, unit in _MEASURED
+            if (limit := getattr(limits, name)) is not None
+        ]
         self._set_bounds()
 
     # --- the account --------------------------------------------------------------------------
@@ -175,7 +190,12 @@ class Risk:
             self._accepted_today += 1
 
     def _judge(
-        self, market: MarketSlice, spec: OrderSpec, shrink: int, exposure: Exposure, approved: int
+        self,
+        market: MarketSlice,
+        spec: OrderSpec,
+        shrink: int,
+        exposure: Callable[[], Exposure],
+        approved: int,
     ) -> Verdict:
         """The trading state, the data and the clock first, then the limits."""
         permissions = self._control.holds.permissions
@@ -191,7 +211,7 @@ class Risk:
             return Verdict(shrink, Reason.MARKET_CLOSED)
         if market.remaining == 1 and self.limits.flat_before_close:
             return Verdict(shrink, Reason.NEAR_CLOSE)
-        broken = self._first_broken(spec, exposure, market.end, approved)
+        broken = self._first_broken(spec, exposure(), market.end, approved)
         if broken is None:
             return Verdict(spec.quantity)
         name, detail, limit = broken
@@ -213,28 +233,25 @@ class Risk:
         close = self._portfolio.positions[spec.symbol].close_e4 * MICROS_PER_E4
         shares = exposure.shares_after(spec.symbol, change)
         equity = self._portfolio.equity_micros
-        hour_ago = instant - HOUR_NS
-        while self._accepted and self._accepted[0] <= hour_ago:
-            self._accepted.popleft()
-        leverage = limits.max_gross_leverage
-        allowed = equity * leverage.value // PPM if leverage else 0
-        collar = _collar_ppm(spec, close)
-        measured = (
-            ("max_position_shares", limits.max_position_shares, shares, 1),
-            ("max_position_usd", limits.max_position_usd, shares * close, MICROS_PER_USD),
-            ("max_order_usd", limits.max_order_usd, spec.quantity * close, MICROS_PER_USD),
-            ("price_collar_pct", limits.price_collar_pct, collar, 10_000),
-            ("max_orders_per_hour", limits.max_orders_per_hour,
-             len(self._accepted) + approved + 1, 1),
-            ("max_orders_per_day", limits.max_orders_per_day,
-             self._accepted_today + approved + 1, 1),
-        )  # fmt: skip
-        for name, limit, value, unit in measured:
-            if limit is not None and value > limit.value:
+        for name, limit, unit in self._measured:
+            if name == "max_position_shares":
+                value = shares
+            elif name == "max_position_usd":
+                value = shares * close
+            elif name == "max_order_usd":
+                value = spec.quantity * close
+            elif name == "price_collar_pct":
+                value = _collar_ppm(spec, close)
+            elif name == "max_orders_per_hour":
+                value = self._orders_since(instant - HOUR_NS) + approved + 1
+            else:
+                value = self._accepted_today + approved + 1
+            if value > limit.value:
                 return name, f"{value / unit:g} against {limit.value / unit:g}", limit
+        leverage = limits.max_gross_leverage
         if leverage is not None:
             gross = exposure.gross_micros_after(spec.symbol, change)
-            if gross > allowed:
+            if gross > equity * leverage.value // PPM:
                 detail = f"{gross / max(equity, 1):.3f} against {leverage.value / PPM:g}"
                 return "max_gross_leverage", detail, leverage
         cash, least = exposure.cash_micros_after(spec.symbol, change), limits.min_cash_usd
@@ -242,6 +259,12 @@ class Risk:
             detail = f"{cash / MICROS_PER_USD:.2f} against {least.value / MICROS_PER_USD:.2f}"
             return "min_cash_usd", detail, least
         return None
+
+    def _orders_since(self, instant: int) -> int:
+        """Orders accepted after an instant; forgets the earlier ones."""
+        while self._accepted and self._accepted[0] <= instant:
+            self._accepted.popleft()
+        return len(self._accepted)
 
 
 def _collar_ppm(spec: OrderSpec, close_micros: int) -> int:

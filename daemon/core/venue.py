@@ -179,9 +179,16 @@ class Venue:
         self._budget = {
             bar.symbol: self.pricing.budget(bar, market.session.date) for bar in market.bars
         }
-        self._wait_for_data(market)
+        if market.missing:
+            self._wait_for_data(market)
         for order in self._opening(market, bars):
             self._at_open(order, bars[order.symbol])
+        if self.working:
+            self._within(market, bars)
+            self._after_bar(market, bars)
+
+    def _within(self, market: MarketSlice, bars: dict[str, Bar]) -> None:
+        """After the open: stops, then limits, then what fills at the close."""
         for order in self._resting(market, bars):
             if order.spec.order_type in STOPS or (
                 order.spec.order_type is OrderType.STOP_LIMIT
@@ -196,7 +203,6 @@ class Venue:
         if self.pricing.fills_at_close:
             for order in self._resting(market, bars, at_market=True):
                 self._at_close(order, bars[order.symbol])
-        self._after_bar(market, bars)
 
     def expire_day(self, session: Session, instant: int) -> None:
         """C6, C7: the session has shown its last bar; its DAY orders end, exits without data wait."""
@@ -230,9 +236,10 @@ class Venue:
             for order in self.working.values()
             if order.eligible_from <= market.start and order.symbol in bars
         ]
-        ready.sort(
-            key=lambda order: (positions[order.symbol].quantity * order.sign >= 0, order.order_id)
-        )
+        if len(ready) > 1:
+            ready.sort(
+                key=lambda order: (positions[order.symbol].quantity * order.sign >= 0, order.order_id)
+            )
         return ready
 
     def _resting(
@@ -252,7 +259,7 @@ class Venue:
             return  # a sibling has filled at this open
         if order.at_market and self.pricing.fills_at_close:
             return
-        touch = fill_rules.at_open(order, prices_for(bar, order.sign))
+        touch = fill_rules.at_open(order, bar)
         if touch is REST:
             self._rest(order)
         elif touch is not None:
@@ -407,7 +414,7 @@ class Venue:
             if bar is None or not bar.start < instant < bar.end:
                 continue
             prices = prices_for(bar, order.sign)
-            touch = fill_rules.at_open(order, prices)
+            touch = fill_rules.at_open(order, bar)
             if touch is None and order.spec.order_type is OrderType.LIMIT:
                 touch = fill_rules.limit_in_bar(order, prices, self.pricing.tick_e4)
             elif touch is None:
