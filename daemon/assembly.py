@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from daemon.config import Config
 from daemon.core.account import Account
@@ -13,7 +13,7 @@ from daemon.core.split_factors import SplitFactors
 from daemon.core.units import bps_ppm, percent_ppm, ppm, price_e4, usd_micros
 from daemon.fees import FeeTables
 
-_UNITS = {
+_UNITS: dict[str, Callable[[float], int]] = {
     "max_position_shares": int,
     "max_position_usd": usd_micros,
     "max_order_usd": usd_micros,

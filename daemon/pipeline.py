@@ -15,13 +15,22 @@ import asyncio
 import traceback
 from array import array
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from functools import partial
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from daemon.core.account import Account
 from daemon.core.events import (
     Command,
+    Commands,
     Halt,
     Input,
     Intent,
@@ -32,10 +41,11 @@ from daemon.core.events import (
     Tick,
     TickKind,
 )
-from daemon.core.outputs import Denial, Origin, Reason
+from daemon.core.outputs import Denial, Reason
 from daemon.core.review import Approved, CancelOrder, MoveExits
 from daemon.core.turn import Turn, instant_of
 from daemon.core.working_order import OrderSpec, sign_of
+from daemon.ports import Feed, Sink
 from daemon.tasks import Busy, StageTask, TaskFailedError
 from daemon.view import PortfolioView
 
@@ -64,28 +74,12 @@ _UNSETTLED = object()
 Step = Callable[[Any], "Awaitable[Any] | None"]
 
 
-class Sink(Protocol):
-    """What keeps the turns: the journal."""
-
-    def keep(self, turn: Turn) -> None:
-        """Take a turn that had outputs or was a command."""
-
-    def flush(self) -> None:
-        """A chunk of the feed is done: make what was kept durable where that is promised."""
-
-
-class Feed(Protocol):
-    """Where inputs come from: chunks of them, each chunk in order of event time."""
-
-    def chunks(self) -> AsyncIterator[Iterable[Input]]:
-        """The chunks; between two of them the loop gets its turn."""
-
-
 class Pipeline:
     """One account's turns, one at a time.
 
     `ends`, `equity` (micro-dollars) are columns with one row per slice that is not warm-up;
-    `predictions` one (bar end, prediction) per prediction used.
+    `predictions` one (bar end, prediction) per prediction used. `failed` gives, for a journal that
+    is played again, the turns in which the strategy raised, with what was recorded of it.
     """
 
     def __init__(
@@ -94,7 +88,7 @@ class Pipeline:
         strategy: Strategy,
         predictor: Predictor | None,
         sink: Sink,
-        failed: frozenset[int] = frozenset(),
+        failed: Mapping[int, str] | None = None,
     ) -> None:
         self.account = account
         self.seq = 0
@@ -107,16 +101,19 @@ class Pipeline:
         self._predictor = predictor
         self._view = PortfolioView(account)
         self._sink = sink
-        self._recorded_failures = failed
+        self._recorded_failures = failed or {}
         self._strategy_failed = False
         self._values: dict[str, float] = {}
         self._intents: Sequence[Intent] | None = None
         self._approved: list[Approved] = []
         self._settled: object = _UNSETTLED
-        self._waiting: deque[Command] = deque()
+        self._waiting: deque[Commands] = deque()
         if predictor is None:
             self._decide = self._ask_strategy  # type: ignore[method-assign]  # spares a call a bar
-        bound = {kind: [(self.tasks[t], getattr(self, s)) for t, s in STEPS[kind]] for kind in STEPS}
+        bound = {
+            kind: [(self.tasks[task], getattr(self, step)) for task, step in steps]
+            for kind, steps in STEPS.items()
+        }
         self._owned: dict[str, list[tuple[StageTask, Step]]] = bound
         self._slice_steps: tuple[Step, ...] = tuple(step for _, step in bound["slice"])
 
@@ -181,7 +178,7 @@ class Pipeline:
             if account.outputs:
                 self._keep(market, market.end)
 
-    def post(self, command: Command) -> None:
+    def post(self, command: Commands) -> None:
         """Let a command wait for the open turn to close; halts go before everything else (C1)."""
         if isinstance(command, Halt):
             self._waiting.appendleft(command)
@@ -189,7 +186,7 @@ class Pipeline:
             self._waiting.append(command)
 
     def admit(self, item: Input) -> Awaitable[None] | None:
-        """Open, handle and close the turn of one input; an awaitable where it could not close yet."""
+        """Open, handle and close one turn; an awaitable where it could not be closed yet."""
         if self._waiting:
             return self._admit_waiting(item)
         return self._admit_apart(item)
@@ -226,9 +223,10 @@ class Pipeline:
         """Take the turn through the mailboxes from step `place` on; `pending` is what it awaits."""
         for task, step in self._owned[kind][place:]:
             try:
-                waits = await task.ask(lambda step=step: step(item)) if pending is None else pending
-                while waits is not None:
-                    waits = await task.ask(lambda waits=waits: waits)
+                if pending is None:
+                    await task.ask(partial(step, item))
+                else:
+                    await task.ask(partial(_same, pending))
             except Exception as error:
                 raise self._attributed(step, item, error) from error
             pending = None
@@ -249,7 +247,7 @@ class Pipeline:
         else:
             self.seq += 1
             if self.account.outputs or kind == "command":
-                self._keep(item, item.instant)
+                self._keep(item, instant_of(item))
 
     def _close_slice(self, market: MarketSlice) -> None:
         self.seq += 1
@@ -289,7 +287,8 @@ class Pipeline:
             predictions = [Prediction(bar.symbol, None, _where(error)) for bar in market.bars]
         if isinstance(predictions, Awaitable):
             return self._decide_later(market, predictions)
-        return self._decide_with(market, predictions)
+        self._decide_with(market, predictions)
+        return None
 
     async def _decide_later(
         self, market: MarketSlice, predictions: Awaitable[Sequence[Prediction]]
@@ -308,21 +307,25 @@ class Pipeline:
             if prediction.value is not None:
                 values[prediction.symbol] = prediction.value
         self._values = self.account.portfolio.predictions = values
-        return self._ask_strategy(market)
+        self._ask_strategy(market)
 
     def _ask_strategy(self, market: MarketSlice) -> None:
-        if self._recorded_failures and self.seq + 1 in self._recorded_failures:
-            self._strategy_failed = True  # its code is not called again for such a turn
         if not market.bars or self._strategy_failed:
             self._intents = None
             return
+        if self.seq + 1 in self._recorded_failures:
+            self._fail_strategy(self._recorded_failures[self.seq + 1], market)
+            return  # its code is not called again for a turn in which it failed
         try:
             self._intents = self._strategy.decide(market, self._values, self._view)
         except Exception as error:  # noqa: BLE001 - a user's strategy may raise anything
             self.tasks["strategy"].fail(error)
-            self._intents = None
-            self._strategy_failed = True
-            self.account.control.fail_strategy(_where(error), market.end)
+            self._fail_strategy(_where(error), market)
+
+    def _fail_strategy(self, reason: str, market: MarketSlice) -> None:
+        self._intents = None
+        self._strategy_failed = True
+        self.account.control.fail_strategy(reason, market.end)
 
     def _review(self, market: MarketSlice) -> None:
         account = self.account
@@ -391,4 +394,10 @@ def _where(error: Exception) -> str:
     last = frames[-1]
     place = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text} ({place})" if text else f"{type(error).__name__} ({place})"
+    name = type(error).__name__
+    return f"{name}: {text} ({place})" if text else f"{name} ({place})"
+
+
+def _same(pending: Awaitable[Any]) -> Awaitable[Any]:
+    """What a step has begun and its task shall wait for."""
+    return pending

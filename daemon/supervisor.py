@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from daemon.pipeline import Feed, Pipeline
+from daemon.pipeline import Pipeline
+from daemon.ports import Feed
 from daemon.tasks import TaskFailedError
 
 

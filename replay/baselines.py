@@ -31,6 +31,7 @@ BUNDLED_REFERENCES = Path(__file__).resolve().parent.parent / "configs" / "refer
 """The reference replays of a source checkout; an installed package has none."""
 
 _COPIED = (SUMMARY, "trades.csv", "fills.csv")
+_LEFT_OUT = ("wall_seconds", "tasks", "journal")  # of that one run, and its journal stays there
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -152,13 +153,13 @@ def accept(
 
 
 def portable(value: Any) -> Any:
-    """JSON-able data with every absolute path cut to its file name."""
+    """JSON-able data with every absolute path, or list of them, cut to its file names."""
     if isinstance(value, dict):
         return {key: portable(one) for key, one in value.items()}
     if isinstance(value, list):
         return [portable(one) for one in value]
     if isinstance(value, str) and Path(value).is_absolute():
-        return Path(value).name
+        return ", ".join(Path(one).name for one in value.split(", "))
     return value
 
 
@@ -168,7 +169,8 @@ def _write(run: RunDirectory, folder: Path, name: str, now: datetime, reason: st
     for file in _COPIED:
         shutil.copyfile(run.file(file), folder / file)
     _ = run.summary  # a damaged one is not accepted
-    _write_json(folder / MANIFEST, portable({**run.manifest, "run_id": run.run_id}))
+    kept = {key: value for key, value in run.manifest.items() if key not in _LEFT_OUT}
+    _write_json(folder / MANIFEST, portable(kept | {"run_id": run.run_id}))
     (folder / CONFIG).write_text(to_yaml(portable(run.config)), encoding="utf-8")
     accepted = {
         "name": name,

@@ -60,14 +60,12 @@ def order_rows(played: Played) -> list[OrderRow]:
     filled: dict[int, list[Fill]] = {}
     for fill in played.recorder.fills:
         filled.setdefault(fill.order_id, []).append(fill)
-    latest: dict[int, OrderUpdated] = {}
-    for update in played.recorder.updates:
-        latest[update.order_id] = update
+    latest = {update.order_id: update for update in played.recorder.updates}
     rows = []
     for order in played.recorder.orders:
         fills = filled.get(order.order_id, [])
         update = latest.get(order.order_id)
-        quantity = update.quantity if update else order.quantity
+        quantity = (update or order).quantity
         shares = sum(fill.quantity for fill in fills)
         status = _status(update, shares, quantity)
         notional = sum(fill.quantity * fill.price_e4 for fill in fills)
@@ -82,8 +80,8 @@ def order_rows(played: Played) -> list[OrderRow]:
                 quantity=quantity,
                 filled_quantity=shares,
                 average_price_usd=notional / shares / E4_PER_USD if shares else None,
-                limit_e4=update.limit_e4 if update else order.limit_e4,
-                stop_e4=update.stop_e4 if update else order.stop_e4,
+                limit_e4=(update or order).limit_e4,
+                stop_e4=(update or order).stop_e4,
                 time_in_force=order.time_in_force,
                 origin=order.origin,
                 status=status,
@@ -103,9 +101,7 @@ def _status(update: OrderUpdated | None, shares: int, quantity: int) -> OrderSta
     return update.status if update else OrderStatus.WORKING
 
 
-def _why(
-    status: OrderStatus, update: OrderUpdated | None, played: Played, order_id: int
-) -> str:
+def _why(status: OrderStatus, update: OrderUpdated | None, played: Played, order_id: int) -> str:
     if status is OrderStatus.FILLED:
         return ""
     if status in (OrderStatus.CANCELLED, OrderStatus.EXPIRED):
@@ -192,10 +188,10 @@ def _cash_steps(played: Played) -> list[tuple[int, int]]:
         fees = fill.commission_micros + fill.regulatory_micros
         paid = sign_of(fill.side) * fill.quantity * fill.price_e4 * MICROS_PER_E4 + fees
         steps.append((fill.known, -paid))
-    for kind in (ActionApplied, DividendPaid):
-        for output in played.recorder.of(kind):
-            if kind is DividendPaid or isinstance(output.action, Split):
-                steps.append((output.instant, output.cash_micros))
+    applied = played.recorder.of(ActionApplied)
+    paid_out = [one for one in applied if isinstance(one.action, Split)]
+    paid_out += played.recorder.of(DividendPaid)
+    steps += [(one.instant, one.cash_micros) for one in paid_out]
     return sorted(steps)
 
 

@@ -88,7 +88,7 @@ def _first_row_from(record: RunRecord, ends: Sequence[int], date: int) -> int:
 
 def _on_slices(values: list[float], ends: Sequence[int], slice_ends: Sequence[int]) -> list[float]:
     """Values known at `ends`, one for each slice: 1 before the first, then carried."""
-    if list(ends) == list(slice_ends):
+    if ends == slice_ends:  # columns and arrays compare as buffers, fast
         return values
     known = dict(zip(ends, values, strict=True))
     carried, latest = [], 1.0

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import zip_longest
-from pathlib import PurePath
 from typing import Any
 
+from replay.baselines import portable
 from replay.run_reader import STREAMS, Row, RunDirectory
 from replay.tolerances import Tolerance, Tolerances, is_statement
 
@@ -35,7 +35,7 @@ _INPUT_NAMES = {
     "calendar.hash": "calendar",
     "calendar.package_version": "calendar package",
     "fee_tables_sha256": "fee tables",
-    "corporate_actions_sha256": "corporate actions",
+    "corporate_actions": "corporate actions",
     "engine_version": "engine version",
     "papertape_version": "papertape version",
 }
@@ -158,11 +158,11 @@ def _inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[InputDif
 
 def _recorded_inputs(manifest: Mapping[str, Any]) -> dict[str, Any]:
     program = {key: manifest.get(key) for key in _PROGRAM}
-    return flattened(manifest["inputs"]) | program
+    return _flat(manifest["inputs"]) | program
 
 
 def _config(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[InputDifference]:
-    olds, news = _flat_config(old), _flat_config(new)
+    olds, news = _flat(old), _flat(new)
     for key in _union(olds, news):
         before, after = olds.get(key), news.get(key)
         if before == after or _same_file_name(key, before, after):
@@ -171,21 +171,20 @@ def _config(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[InputDif
         yield InputDifference(f"config {key}", before, after, harmless)
 
 
-def _flat_config(value: Any, key: str = "") -> dict[str, Any]:
+def _flat(value: Any, key: str = "") -> dict[str, Any]:
     # Lists stay whole: [NVDA] → [NVDA, AAPL] says more than symbols[1].
     if not isinstance(value, Mapping):
         return {key: value}
     flat: dict[str, Any] = {}
     for name, one in value.items():
-        flat |= _flat_config(one, f"{key}.{name}" if key else str(name))
+        flat |= _flat(one, f"{key}.{name}" if key else str(name))
     return flat
 
 
 def _same_file_name(key: str, old: Any, new: Any) -> bool:
     """Whether one of two paths is the other's file name alone, as in a baseline."""
-    if not key.endswith("path") or not isinstance(old, str) or not isinstance(new, str):
-        return False
-    return old == PurePath(new).name or new == PurePath(old).name
+    is_path = key.endswith("path") or key.startswith("paths.")
+    return is_path and (old == portable(new) or portable(old) == new)
 
 
 # --- metrics --------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from replay.text_table import counted, exchange_time, marked, number_text, table
 _HASH = re.compile(r"[0-9a-f]{40,}")
 _DIGEST_SHOWN = 12
 _NAMES_MAX = 4
+_VALUE_MAX = 60
 _ROWS_MAX = 40
 
 _MARKS = {Verdict.BEYOND: "red", Verdict.GONE: "red", Verdict.WITHIN: "yellow"}
@@ -98,10 +99,12 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
 
 
 def value_text(value: Any) -> str:
-    """A value of a config or manifest on one line; hashes are cut to twelve digits."""
-    if isinstance(value, str):
-        return value[:_DIGEST_SHOWN] if _HASH.fullmatch(value) else value
-    return "none" if value is None else json.dumps(value, ensure_ascii=False)
+    """A value of a config or manifest, short enough for a line; hashes have twelve digits."""
+    if isinstance(value, str) and _HASH.fullmatch(value):
+        return value[:_DIGEST_SHOWN]
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = "none" if value is None else text
+    return text if len(text) <= _VALUE_MAX else text[: _VALUE_MAX - 1] + "…"
 
 
 def _described(run: RunDirectory) -> str:
@@ -166,15 +169,15 @@ def _metric_lines(metrics: Sequence[MetricDifference], *, plain: bool) -> list[s
 
 def _first_lines(first: FirstDifference, *, plain: bool) -> Iterator[str]:
     yield marked(f"first different {_place(first)}", "bold", plain=plain)
-    if first.old is None or first.new is None:
-        side, row = ("A", first.new) if first.old is None else ("B", first.old)
-        yield f"  {side} has no more"
-        yield f"  {'B' if side == 'A' else 'A'}  {_row_text(row or {})}"
-        return
-    yield f"  A  {_row_text(first.old)}"
-    yield f"  B  {_row_text(first.new)}"
-    changes = (f"{key} {first.old[key]} → {first.new[key]}" for key in first.columns)
-    yield "  differs in " + ", ".join(changes)
+    old, new = first.old or {}, first.new or {}
+    if not old or not new:
+        yield f"  {'B' if old else 'A'} has no more"
+    keys = [key for key in old or new if old.get(key) or new.get(key)]
+    rows = [
+        ("≠" if key in first.columns else "", key, _cell(key, old), _cell(key, new)) for key in keys
+    ]
+    marks = ["yellow" if key in first.columns else None for key in keys]
+    yield from table(("", "column", "A", "B"), rows, marks=marks, plain=plain, indent="  ")
 
 
 def _place(first: FirstDifference) -> str:
@@ -186,10 +189,9 @@ def _place(first: FirstDifference) -> str:
     return f"{word} ({', '.join([f'row {first.row}', *at])})"
 
 
-def _row_text(row: Row) -> str:
-    return "  ".join(
-        exchange_time(value) if "ts" in key.split("_") else value for key, value in row.items()
-    )
+def _cell(key: str, row: Row) -> str:
+    value = row.get(key, "")
+    return exchange_time(value) if "ts" in key.split("_") else value
 
 
 def _verdict_line(found: Comparison, *, plain: bool) -> str:

@@ -26,7 +26,7 @@ Json = Mapping[str, Any]
 NARROW, WIDE = 80, 110
 GAP = 2
 BETWEEN_COLUMNS = 4
-RIGHT_HAND = frozenset({Section.RISK, Section.COSTS})
+RIGHT_HAND = frozenset({Section.RISK, Section.TRADES})
 GROUPS = (
     ("by_symbol", "symbol", "Symbol"),
     ("by_exit_reason", "reason", "Exit reason"),
@@ -111,10 +111,10 @@ def _beside(left: Sequence[str], right: Sequence[str]) -> list[str]:
 def _closing_lines(summary: Json, manifest: Json, footnotes: Footnotes, width: int) -> list[str]:
     lines: list[str] = []
     for number, reason in enumerate(footnotes.reasons, 1):
-        lines += [*([] if lines else [""]), f"({number}) {reason}"]
+        lines.append(f"({number}) {reason}")
     for sentence in summary.get("warnings") or ():
         lines += wrap(localised(sentence), width - 2, initial_indent="! ", subsequent_indent="  ")
-    return [*lines, "", *wrap(closing(manifest), width - 2)]
+    return [*([""] if lines else []), *lines, "", *wrap(closing(manifest), width - 2)]
 
 
 # --- rich -----------------------------------------------------------------------------------------
@@ -138,15 +138,17 @@ def print_rich(console: Console, summary: Json, manifest: Json, baseline: Json |
         console.print()
     for number, reason in enumerate(footnotes.reasons, 1):
         console.print(Text(f"({number}) {reason}", style="dim"))
+    warned = RichTable.grid(padding=(0, 1, 0, 0))
     for sentence in summary.get("warnings") or ():
-        console.print(Padding(Text.assemble(("! ", "bold yellow"), localised(sentence)), 0))
+        warned.add_row(Text("!", style="bold yellow"), Text(localised(sentence)))
+    if warned.row_count:
+        console.print(Padding(warned, (0 if footnotes.reasons else 1, 0, 0, 0)))
     console.print()
     console.print(Text(closing(manifest), style="dim"))
 
 
 def _rich_side(blocks: Sequence[Block], *, has_baseline: bool) -> RenderableType:
     from rich.console import Group
-    from rich.rule import Rule
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -167,7 +169,8 @@ def _rich_side(blocks: Sequence[Block], *, has_baseline: bool) -> RenderableType
         for index, width in enumerate(widths if len(title) > 1 else [sum(widths)]):
             head.add_column(width=width, justify="right" if index else "left", no_wrap=True)
         head.add_row(*title)
-        parts += [*([Text("")] if parts else []), head, Rule(style="dim"), grid]
+        rule = Text("─" * _total(widths), style="dim")
+        parts += [*([Text("")] if parts else []), head, rule, grid]
     return Group(*parts)
 
 
@@ -176,9 +179,11 @@ def _rich_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Rendera
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold cyan")
+    drawn = RichTable(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold cyan"
+    )
     for index, name in enumerate(header):
-        drawn.add_column(name, justify="right" if index else "left", no_wrap=bool(index))
+        drawn.add_column(name, justify="right" if index else "left", no_wrap=True)
     for row in rows:
         cells = [Text(text, style="red" if text.startswith("-") else "") for text in row[1:]]
         drawn.add_row(Text(row[0]), *cells)
@@ -229,7 +234,7 @@ def _tables(summary: Json) -> list[Table]:
             header = (title, "Trades", "Won %", "Average %", "Profit USD")
             tables.append((header, [_group(row, name_key) for row in rows[:GROUPS_SHOWN]]))
     if opened := summary.get("open_trade_list"):
-        columns = ("Open trade", "Quantity", "Entry", "Price", "Mark", "Return %", "Profit USD")
+        columns = ("Open", "Quantity", "Entry", "Price", "Mark", "Return %", "Profit USD")
         tables.append((columns, [_open_trade(row) for row in opened[:OPEN_SHOWN]]))
     return tables
 

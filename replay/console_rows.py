@@ -7,10 +7,11 @@ in exchange time. A figure that is not available says n/a with the number of a f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from math import floor
 from typing import Any
+
+from msgspec import Struct
 
 from replay.summary_figures import FIGURE_OF, TOLERANCES, Better, Section, Unit
 from replay.text_table import exchange_time
@@ -133,6 +134,21 @@ _REASONS_BELOW = {"orders_unfilled": "orders_unfilled_by_reason", "denials": "de
 
 # Rows that say something only if one of these is there (not 0, not null), here or in the baseline.
 _SHOWN_WITH = {
+    **dict.fromkeys(
+        (
+            "drawdown_start",
+            "drawdown_trough",
+            "drawdown_end",
+            "drawdown_days",
+            "longest_drawdown_days",
+            "profit_at_drawdown_start_usd",
+            "profit_at_drawdown_trough_usd",
+            "max_drawdown_usd",
+        ),
+        ("drawdown_start",),
+    ),
+    **dict.fromkeys((key for _, (key, *_) in _ROWS[Section.TRADES][1:-2]), ("trades",)),
+    "costs_bps": ("fills",),
     "predictions": ("predictions", "prediction_failures", "predictions_missing"),
     "prediction_failures": ("predictions", "prediction_failures", "predictions_missing"),
     "prediction_hit_rate_pct": ("predictions",),
@@ -151,6 +167,9 @@ _SHOWN_WITH = {
 }
 
 
+_ADJUSTED_FOR = {"raw": "nothing (raw)", "splits_dividends": "splits, dividends"}
+
+
 class Tone(StrEnum):
     """What a terminal may colour."""
 
@@ -161,16 +180,14 @@ class Tone(StrEnum):
     DIM = "dim"
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True, gc=False):
     """One text of the table."""
 
     text: str
     tone: Tone = Tone.PLAIN
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True, gc=False):
     """A label, the run's value, and with a baseline its value and the change."""
 
     label: str
@@ -179,19 +196,17 @@ class Row:
     change: Cell | None = None
 
 
-@dataclass(slots=True)
-class Block:
+class Block(Struct):
     """The rows under one heading."""
 
     title: str
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row] = []
 
 
-@dataclass(slots=True)
-class Footnotes:
+class Footnotes(Struct):
     """Why values are n/a: one number for each reason, in the order they are met."""
 
-    reasons: list[str] = field(default_factory=list)
+    reasons: list[str] = []
 
     def marked(self, reason: str | None) -> str:
         """`n/a (1)`, or `n/a` where no reason is known."""
@@ -218,6 +233,8 @@ def blocks_of(summary: Json, baseline: Json | None, footnotes: Footnotes) -> lis
 
 def value_text(key: str, value: object) -> str:
     """A figure's value as people read it, without its unit."""
+    if key == "adjustment":
+        return _ADJUSTED_FOR.get(str(value), str(value))
     if key == "sharpe_interval" and isinstance(value, Sequence):
         return f"{value[0]:.2f} to {value[1]:.2f}"
     unit = FIGURE_OF[key].unit
@@ -256,7 +273,7 @@ def _cell(keys: tuple[str, ...], summary: Json, footnotes: Footnotes | None) -> 
         return Cell(footnotes.marked(reason) if footnotes else "n/a", Tone.DIM)
     texts = ["n/a" if v is None else value_text(k, v) for k, v in zip(keys, values, strict=True)]
     is_negative = len(values) == 1 and isinstance(values[0], (int, float)) and values[0] < 0
-    return Cell(" / ".join(texts), Tone.NEGATIVE if is_negative else Tone.PLAIN)
+    return Cell("/".join(texts), Tone.NEGATIVE if is_negative else Tone.PLAIN)
 
 
 def _change(keys: tuple[str, ...], summary: Json, baseline: Json, looks_equal: bool) -> Cell:  # noqa: FBT001 - one caller, which names it

@@ -11,13 +11,13 @@ some ten milliseconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 BLOCK_ROWS = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Drawdown:
+class Drawdown(Struct, frozen=True, gc=False):
     """One spell below a peak: from the peak's row to its return (None: not yet)."""
 
     peak_row: int
@@ -46,7 +46,7 @@ def drawdowns(values: Sequence[float], start: float) -> list[Drawdown]:
         spells.append(
             Drawdown(
                 peak_row=peak_row,
-                trough_row=peak_row + 1 + _index(below, trough),
+                trough_row=peak_row + 1 + below.index(trough),
                 recovered_row=recovered_row if recovered_row < count else None,
                 peak=peak,
                 trough=trough,
@@ -111,7 +111,3 @@ def _underwater(values: Sequence[float], start: float) -> list[tuple[int, int]]:
     if count - peak_row > 1:
         pairs.append((peak_row, count))
     return pairs
-
-
-def _index(values: Sequence[float], wanted: float) -> int:
-    return next(index for index, value in enumerate(values) if value == wanted)

@@ -14,7 +14,7 @@ from typing import Any
 
 from daemon.core.events import (
     Bar,
-    Command,
+    Commands,
     CorporateAction,
     Input,
     MarketSlice,
@@ -69,7 +69,7 @@ class ReplayFeed:
         window: Window,
         *,
         actions: Sequence[CorporateAction] = (),
-        commands: Sequence[Command] = (),
+        commands: Sequence[Commands] = (),
         quarantined: Mapping[str, Mapping[int, str]] | None = None,
         chunk_bars: int = CHUNK_BARS,
     ) -> None:
@@ -94,7 +94,7 @@ class ReplayFeed:
 
     async def chunks(self) -> AsyncIterator[Iterable[Input]]:
         """The inputs in order of event time, so many at once."""
-        inputs = chain.from_iterable(map(self._session_inputs, self._sessions))
+        inputs: Iterator[Input] = chain.from_iterable(map(self._session_inputs, self._sessions))
         if self._commands:
             inputs = self._with_commands(inputs)
         while chunk := list(islice(inputs, self._chunk_bars)):
@@ -106,10 +106,10 @@ class ReplayFeed:
         for item in inputs:
             instant = item.end if isinstance(item, MarketSlice) else item.instant
             while waiting and waiting[-1].instant < instant:
-                yield waiting.pop()  # type: ignore[misc] - every Command here is an Input
+                yield waiting.pop()
             yield item
         while waiting:
-            yield waiting.pop()  # type: ignore[misc] - every Command here is an Input
+            yield waiting.pop()
 
     # --- one session --------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class ReplayFeed:
             return False
         for symbol in self._symbols:
             at = self._next[symbol]
-            if self._columns[symbol].start[at : at + count].tolist() != starts:  # type: ignore[attr-defined] - columns are memory views
+            if list(self._columns[symbol].start[at : at + count]) != starts:
                 return False
             if starts[-1] > self._bounds[symbol][1]:
                 return False
@@ -154,9 +154,7 @@ class ReplayFeed:
             range(count),
         )
 
-    def _bars(
-        self, symbol: str, starts: list[int], ends: list[int], count: int
-    ) -> Iterator[Bar]:
+    def _bars(self, symbol: str, starts: list[int], ends: list[int], count: int) -> Iterator[Bar]:
         at = self._next[symbol]
         until = self._next[symbol] = at + count
         self.played.expected[symbol] += count

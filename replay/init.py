@@ -12,7 +12,7 @@ from daemon.errors import Exit, RefusedError, UsageError
 
 TEMPLATES = Path(__file__).parent / "templates"
 SAMPLES = Path(__file__).parent / "samples"
-SAMPLE_FILES = ("nvda_synthetic_hourly.csv.zip", "nvda_synthetic_predictions.csv.zip")
+SAMPLE_FILES = ("nvda_synthetic_hourly.csv.zip", "synthetic_predictions.csv.zip")
 SCHEMA = "papertape.schema.json"
 
 

@@ -145,8 +145,8 @@ def read_bars(reader: JournalReader, symbols: Sequence[str]) -> dict[str, Part]:
         symbol: {name: array(_code(name)) for name in (*INTEGERS, *PRICES)} for symbol in symbols
     }
     for block in reader.blocks("bars"):
-        for name, column in joined[block.symbol].items():
-            column.extend(from_bytes(block.columns[name], _code(name)))
+        for name in joined[block.symbol]:
+            joined[block.symbol][name] += from_bytes(block.columns[name], _code(name))
     return {
         symbol: Part(**{name: memoryview(column) for name, column in columns.items()})
         for symbol, columns in joined.items()
@@ -171,8 +171,8 @@ def read_equity(reader: JournalReader) -> tuple[array[Any], array[Any]]:
     """Bar ends and equity in micro-dollars."""
     ends, equity = array("q"), array("q")
     for block in reader.blocks("equity"):
-        ends.extend(from_bytes(block.columns["end"], "q"))
-        equity.extend(from_bytes(block.columns["equity"], "q"))
+        ends += from_bytes(block.columns["end"], "q")
+        equity += from_bytes(block.columns["equity"], "q")
     return ends, equity
 
 
@@ -183,8 +183,9 @@ def splits_of(manifest: Mapping[str, Any]) -> list[Split]:
 
 def actions_of(manifest: Mapping[str, Any]) -> list[Split | Dividend]:
     """The corporate actions that were applied in a segment."""
-    kinds = {"split": Split, "dividend": Dividend}
-    return [kinds[row[0]](*row[1:]) for row in manifest["applied"]]
+    return [
+        Split(*row[1:]) if row[0] == "split" else Dividend(*row[1:]) for row in manifest["applied"]
+    ]
 
 
 def _action_row(action: Split | Dividend) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What a finished run is, in memory: the one thing that statistics, CSVs and reports are made from."""
+"""A finished run in memory: what statistics, CSVs and reports are made from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from daemon.core.outputs import Denial, Fill, Origin, StateChanged, TradeClosed
 
 
 class BarColumns(Protocol):
-    """One symbol's bars as columns of equal length, oldest first (instants in ns, prices in USD)."""
+    """One symbol's bars as columns of equal length, oldest first; instants in ns, USD."""
 
     @property
     def start(self) -> Sequence[int]: ...

@@ -19,7 +19,7 @@ from daemon.errors import Exit, PapertapeError, RefusedError, UsageError
 from replay.baselines import ACCEPTED, BUNDLED_REFERENCES, TOLERANCES, accept, read_baseline
 from replay.comparison import Comparison, Verdict, compare
 from replay.comparison_text import comparison_json, comparison_line, comparison_lines
-from replay.run_reader import RunDirectory, read_run
+from replay.run_reader import RunDirectory, read_run, read_yaml
 from replay.text_table import counted, is_plain, marked, number_text
 from replay.tolerances import read_tolerances
 
@@ -171,9 +171,20 @@ def _played(reference: Reference, state: Path, out: Path | None) -> _Result:
 
 def _replay(config: Path, state: Path, out: Path | None) -> Path:
     """Play one config into a run directory: into `out`, or a folder of its own in STATE/runs."""
-    from replay.run import replay
+    from replay.run import Period
+    from replay.run_directory import Request, replay
 
-    return replay(config, out=out, html=out is None, state=state)
+    period = Period(*_period(config))
+    return replay(Request(config, state, period=period, out=out, html=out is None)).path
+
+
+def _period(config: Path) -> tuple[str | None, str | None]:
+    """Start and end of the config's tape feed, which a replay is told by options."""
+    feed = read_yaml(config).get("feed")
+    if not isinstance(feed, dict):
+        return None, None
+    start, end = (feed.get(key) for key in ("start", "end"))
+    return start and str(start), end and str(end)
 
 
 # --- accepting ------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from time import perf_counter
 
 from daemon.assembly import open_account
 from daemon.config import Config, load_config, require_supported, require_tape
-from daemon.config.models import BAR_FILE_WORDS
 from daemon.core.account import Account
 from daemon.core.costs import DateOutsideTableError
 from daemon.core.events import CorporateAction, Split
@@ -32,7 +31,7 @@ from daemon.supervisor import supervise
 from daemon.tasks import TaskFailedError
 from replay.feed import CHUNK_BARS, ReplayFeed, Window
 from replay.recorder import Recorder
-from replay.tapes import PlainTapeSpec, Tape, open_tape
+from replay.tapes import Tape, open_tape
 
 _FOREVER = 1 << 62
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -44,6 +43,9 @@ class Period:
 
     start: str | None = None
     end: str | None = None
+
+
+NO_PERIOD = Period()
 
 
 @dataclass(slots=True)
@@ -83,12 +85,12 @@ def load_inputs(
     config_path: Path,
     state: Path,
     overrides: Sequence[tuple[str, str]] = (),
-    period: Period = Period(),
+    period: Period = NO_PERIOD,
 ) -> Inputs:
     """Load and check everything; RefusedError has a line for each problem, nothing is played."""
     config = load_config(config_path, overrides, state=state)
     require_supported(config)
-    tape_config = require_tape(config)
+    require_tape(config)
     calendar = load_calendar(state, config.bars.calendar)
     start = end = None
     if period.start is not None:
@@ -96,7 +98,12 @@ def load_inputs(
     if period.end is not None:
         end = parse_when(period.end, calendar.zone, end_of_day=True)
     tape = open_tape(
-        tape_spec(config, state), config.symbols, config.bars.size, config.bars.grid, calendar, state
+        config.tape_spec(state),
+        config.symbols,
+        config.bars.size,
+        config.bars.grid,
+        calendar,
+        state,
     )
     if not tape.has_volume and config.execution.participation_fraction is not None:
         raise RefusedError(
@@ -118,26 +125,6 @@ def load_inputs(
         window=window,
         sessions=_sessions(config, tape, calendar, window),
         period=period,
-    )
-
-
-def tape_spec(config: Config, state: Path) -> PlainTapeSpec:
-    """The config's tape with its path made absolute."""
-    tape = require_tape(config)
-    if tape.path is None:
-        name = f"{{symbol}}_{BAR_FILE_WORDS[config.bars.size]}.csv"
-        path = config.data_dir(state) / "processed" / name
-    else:
-        path = config.resolve(tape.path, state)
-    columns = None if tape.columns is None else tape.columns.model_dump(exclude_none=True)
-    return PlainTapeSpec(
-        path=path,
-        dialect=tape.dialect,
-        timezone=tape.timezone,
-        stamps=tape.stamps,
-        adjustment=tape.adjustment,
-        on_bad_bar=tape.on_bad_bar,
-        columns=columns,
     )
 
 

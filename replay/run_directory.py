@@ -24,10 +24,9 @@ from daemon.journal.writer import JournalWriter
 from replay.build_record import build_record
 from replay.journal_blocks import inputs_of, journal_manifest, write_blocks
 from replay.record import GapRow, OrderRow, PredictionRow, RunRecord
-from replay.run import Inputs, Period, Played, load_inputs, play
+from replay.run import NO_PERIOD, Inputs, Period, Played, load_inputs, play
+from replay.run_reader import MANIFEST_SCHEMA
 from replay.summary import summarise
-
-MANIFEST_SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Request:
     config: Path
     state: Path
     overrides: Sequence[tuple[str, str]] = ()
-    period: Period = Period()
+    period: Period = NO_PERIOD
     label: str | None = None
     out: Path | None = None
     html: bool = True
@@ -150,7 +149,9 @@ def _manifest(
                 "last_failure": task.last_failure,
                 "handled_from_mailbox": task.handled,
                 "timed_steps": task.timed,
-                "timed_us_per_step": round(task.timed_ns / task.timed / 1000, 3) if task.timed else None,
+                "timed_us_per_step": round(task.timed_ns / task.timed / 1000, 3)
+                if task.timed
+                else None,
             }
             for name, task in played.pipeline.tasks.items()
         },
@@ -161,9 +162,7 @@ def _manifest(
 # --- the files --------------------------------------------------------------------------------
 
 
-def _write_files(
-    folder: Path, inputs: Inputs, record: RunRecord, summary: dict[str, Any]
-) -> None:
+def _write_files(folder: Path, inputs: Inputs, record: RunRecord, summary: dict[str, Any]) -> None:
     (folder / "config.yaml").write_text(inputs.config.to_yaml(), encoding="utf-8")
     (folder / "manifest.json").write_text(json.dumps(record.manifest, indent=2) + "\n", "utf-8")
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
@@ -196,15 +195,19 @@ Table = tuple[str, Sequence[str], Iterable[Sequence[object]]]
 
 
 def _tables(record: RunRecord) -> list[Table]:
-    trades = [(trade, False) for trade in record.trades]
-    trades += [(trade, True) for trade in record.open_trades]
+    trades = [trade_row(trade, is_open=False) for trade in record.trades]
+    trades += [trade_row(trade, is_open=True) for trade in record.open_trades]
     return [
         ("fills", FILL_COLUMNS, map(fill_row, record.fills)),
-        ("trades", TRADE_COLUMNS, [trade_row(*trade) for trade in trades]),
+        ("trades", TRADE_COLUMNS, trades),
         ("orders", ORDER_COLUMNS, map(order_row, record.orders)),
         ("denials", DENIAL_COLUMNS, map(_denial, record.denials)),
         ("predictions", ("ts", "symbol", "value", "failure"), map(_prediction, record.predictions)),
-        ("gaps", ("symbol", "start", "end", "session", "outcome", "reason"), map(_gap, record.gaps)),
+        (
+            "gaps",
+            ("symbol", "start", "end", "session", "outcome", "reason"),
+            map(_gap, record.gaps),
+        ),
         ("state_changes", STATE_COLUMNS, map(_state, record.states)),
         ("equity", ("ts", "equity", "cash", "position_value", "drawdown_pct"), _equity(record)),
     ]
@@ -266,7 +269,7 @@ def fill_row(fill: Fill) -> tuple[object, ...]:
     )
 
 
-def trade_row(trade: TradeClosed, is_open: bool) -> tuple[object, ...]:
+def trade_row(trade: TradeClosed, *, is_open: bool) -> tuple[object, ...]:
     """A row of trades.csv."""
     notional = trade.entry_e4 * trade.quantity * MICROS_PER_E4
     return (

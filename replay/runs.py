@@ -124,7 +124,7 @@ def _print_list(scan: Scan, listed: Sequence[Mapping[str, Any]], notes: Sequence
     rows = [
         (
             row["id"],
-            row["name"],
+            "" if row["name"] in row["id"] else row["name"],
             row["label"] or "",
             exchange_time(row["created"]),
             *(_figure(row[key]) for _, key in _FIGURES),

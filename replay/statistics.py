@@ -15,11 +15,12 @@ Sums are `math.fsum`, so a figure does not depend on the order of additions.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import chain, pairwise
+from collections.abc import Callable, Sequence
+from itertools import chain
 from math import floor, fsum, sqrt
-from operator import mul, truediv
+from operator import mul, sub, truediv
+
+from msgspec import Struct
 
 from daemon.core.units import SECOND_NS
 
@@ -33,8 +34,7 @@ NORMAL_QUANTILE_975 = 1.959963984540054
 NO_SPREAD = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class NotAvailable:
+class NotAvailable(Struct, frozen=True, gc=False):
     """Why a figure cannot be said."""
 
     reason: str
@@ -47,8 +47,7 @@ NO_LOSING_SESSION = NotAvailable("no session lost")
 RUINED = NotAvailable("equity fell to zero or below")
 
 
-@dataclass(frozen=True, slots=True)
-class SharpeInterval:
+class SharpeInterval(Struct, frozen=True, gc=False):
     """A 95 % confidence interval of an annualised Sharpe ratio; `lags` are sessions."""
 
     low: float
@@ -57,8 +56,7 @@ class SharpeInterval:
     lags: int
 
 
-@dataclass(frozen=True, slots=True)
-class PeriodReturn:
+class PeriodReturn(Struct, frozen=True, gc=False):
     """The return of a month (`period` is YYYYMM) or of a year (YYYY), as a fraction."""
 
     period: int
@@ -78,17 +76,13 @@ def session_end_rows(session_dates: Sequence[int]) -> list[int]:
     return ends
 
 
-def session_returns(closes: Sequence[float], start: float) -> list[float]:
-    """Simple returns of session closes, the first from `start`, as fractions.
+def simple_returns(values: Sequence[float], start: float) -> list[float]:
+    """Simple returns of values (session closes, equity at bars), the first from `start`.
 
     All values are above zero and in one unit (dollars or micro-dollars).
     """
-    return [after / before - 1 for before, after in pairwise(chain((start,), closes))]
-
-
-def is_ruined(closes: Iterable[float]) -> bool:
-    """Whether an account was ever worth nothing or less, after which no return is defined."""
-    return min(closes, default=1.0) <= 0
+    changes = map(sub, values, chain((start,), values))
+    return list(map(truediv, changes, chain((start,), values)))
 
 
 # --- ratios of session returns --------------------------------------------------------------------
@@ -201,11 +195,11 @@ def bar_sharpe(equity: Sequence[float], start: float, elapsed_ns: int, sessions:
     """
     if short := too_short(sessions):
         return short
-    growth = [equity[0] / start, *map(truediv, equity[1:], equity)]
-    count = len(growth)
-    mean = fsum(growth) / count - 1
-    squares = fsum([(value - 1 - mean) ** 2 for value in growth])
-    deviation = sqrt(squares / (count - 1))
+    returns = simple_returns(equity, start)
+    count = len(returns)
+    mean = fsum(returns) / count
+    # One pass will do: bar returns have a mean far below their spread.
+    deviation = sqrt(max(0.0, fsum(map(mul, returns, returns)) - count * mean**2) / (count - 1))
     if _is_nothing(deviation, mean):
         return NO_VARIATION
     return mean / deviation * sqrt(count * YEAR_NS / elapsed_ns)

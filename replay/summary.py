@@ -56,14 +56,16 @@ def summarise(record: RunRecord) -> dict[str, Any]:
     values = SummaryValues()
     rows = statistics.session_end_rows(record.session_dates)
     spells = drawdowns(record.equity, record.starting_cash_micros)
+    depth = min((spell.depth_fraction for spell in spells), default=0.0)
+    lowest = min(record.equity, default=record.starting_cash_micros)
     closes = [record.equity[row] for row in rows]
     actions = _actions(record)
     _set_period(values, record, len(rows))
     _set_result(values, record, rows)
-    interval = _set_ratios(values, record, closes)
+    interval = _set_ratios(values, record, closes, depth, lowest)
     _set_holding(values, record, rows, actions)
     _set_sessions(values, record, rows, closes)
-    _set_equity(values, record, closes)
+    _set_equity(values, record, closes, depth, lowest)
     _set_drawdowns(values, record, spells)
     set_trade_figures(values, record.trades, record.open_trades, len(rows))
     set_cost_figures(values, record.fills)
@@ -127,12 +129,11 @@ def _set_result(values: SummaryValues, record: RunRecord, rows: Sequence[int]) -
 
 
 def _set_ratios(
-    values: SummaryValues, record: RunRecord, closes: Sequence[int]
+    values: SummaryValues, record: RunRecord, closes: Sequence[int], depth: float, lowest: int
 ) -> list[float] | None:
     """Set the ratios; returns the Sharpe ratio's interval."""
     start, sessions, equity = record.starting_cash_micros, len(closes), record.equity
-    depth = deepest_fraction(equity, equity, start)
-    if statistics.is_ruined(equity):
+    if lowest <= 0:
         ruined = statistics.too_short(sessions) or statistics.RUINED
         values.set(
             cagr_pct=ruined, sharpe=ruined, sharpe_standard_error=ruined, sharpe_bars=ruined,
@@ -140,7 +141,7 @@ def _set_ratios(
             excess_kurtosis=ruined,
         )  # fmt: skip
         return None
-    returns = statistics.session_returns(closes, start)
+    returns = statistics.simple_returns(closes, start)
     elapsed_ns = _elapsed_ns(record)
     growth = statistics.cagr(start, closes[-1] if closes else start, elapsed_ns, sessions)
     interval = statistics.sharpe_interval(returns)
@@ -176,7 +177,7 @@ def _set_holding(
             buy_and_hold_max_drawdown_pct=NO_HOLDING,
         )  # fmt: skip
         return
-    returns = statistics.session_returns([curve[row] for row in rows], 1.0)
+    returns = statistics.simple_returns([curve[row] for row in rows], 1.0)
     held = (curve[-1] - 1) * 100
     made = (record.equity[-1] / record.starting_cash_micros - 1) * 100
     growth = statistics.cagr(1.0, curve[-1], _elapsed_ns(record), len(rows))
@@ -201,14 +202,14 @@ def _set_sessions(
             len(record.held) - record.held.count(0), len(record.held), NO_BAR.reason
         ),
     )
-    if not rows or statistics.is_ruined(closes):
+    if not rows or min(closes) <= 0:
         missing = statistics.RUINED if rows else NO_BAR
         values.set(
             best_session_pct=missing, best_session_date=missing,
             worst_session_pct=missing, worst_session_date=missing,
         )  # fmt: skip
         return
-    returns = statistics.session_returns(closes, record.starting_cash_micros)
+    returns = statistics.simple_returns(closes, record.starting_cash_micros)
     best, worst = returns.index(max(returns)), returns.index(min(returns))
     values.set(
         best_session_pct=returns[best] * 100,
@@ -218,12 +219,14 @@ def _set_sessions(
     )
 
 
-def _set_equity(values: SummaryValues, record: RunRecord, closes: Sequence[int]) -> None:
+def _set_equity(
+    values: SummaryValues, record: RunRecord, closes: Sequence[int], depth: float, lowest: int
+) -> None:
     start, equity = record.starting_cash_micros, record.equity
     values.set(
-        lowest_equity_usd=usd(min(equity)) if equity else NO_BAR,
+        lowest_equity_usd=usd(lowest) if equity else NO_BAR,
         highest_equity_usd=usd(max(equity)) if equity else NO_BAR,
-        max_drawdown_pct=deepest_fraction(equity, equity, start) * 100,
+        max_drawdown_pct=depth * 100,
         max_drawdown_session_close_pct=deepest_fraction(closes, closes, start) * 100,
         worst_intrabar_drawdown_pct=deepest_fraction(record.worst, equity, start) * 100,
     )

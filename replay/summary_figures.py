@@ -7,8 +7,9 @@ describes the values that are lists or mappings.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Section(StrEnum):
@@ -76,8 +77,7 @@ _TOLERANCE_OF_UNIT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Struct, frozen=True, gc=False):
     """One single value of a summary.
 
     `parent` is the label of the figure it belongs under, if any.

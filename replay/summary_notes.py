@@ -8,6 +8,7 @@ from typing import Any
 from daemon.feeds.times import iso_z
 from replay.record import RunRecord
 from replay.statistics import DAYS_PER_YEAR, MINIMUM_SESSIONS, SESSIONS_PER_YEAR
+from replay.text_table import counted
 
 FULL_COVERAGE_PCT = 99.0
 
@@ -74,9 +75,9 @@ def _coverage(figures: Figures) -> str:
     if coverage is None or coverage >= FULL_COVERAGE_PCT:
         return ""
     return (
-        f"Coverage is {coverage:.2f} %: {figures['missing_bars']:,} bars are missing and "
-        f"{figures['quarantined_bars']:,} quarantined, in {figures['incomplete_sessions']:,} "
-        "sessions; all sessions are in the ratios."
+        f"Coverage is {coverage:.2f} %: {counted(figures['missing_bars'], 'bar')} missing, "
+        f"{figures['quarantined_bars']:,} quarantined, in "
+        f"{counted(figures['incomplete_sessions'], 'session')}; the ratios leave none out."
     )
 
 
@@ -85,8 +86,8 @@ def _ambiguity(figures: Figures) -> str:
     if not count:
         return ""
     return (
-        f"{count:,} of {figures['fills']:,} fills are ambiguous (the order of prices within their "
-        f"bar is a guess); the guesses decide {figures['ambiguous_profit_usd']:+,.2f} USD."
+        f"Ambiguous: {count:,} of {counted(figures['fills'], 'fill')}, where the order of prices "
+        f"within the bar is a guess; that decides {figures['ambiguous_profit_usd']:+,.2f} USD."
     )
 
 
@@ -96,8 +97,8 @@ def _breaches(record: RunRecord) -> str:
         return ""
     first = breaches[0]
     return (
-        f"{len(breaches):,} times a limit could not be kept, first {first.limit} of {first.symbol} "
-        f"at {iso_z(first.instant)}: {first.detail}."
+        f"A limit could not be kept {counted(len(breaches), 'time')}, first {first.limit} of "
+        f"{first.symbol} at {iso_z(first.instant)}: {first.detail}."
     )
 
 
@@ -121,7 +122,10 @@ def _predictions(figures: Figures) -> str:
     failed, missing = figures["prediction_failures"], figures["predictions_missing"]
     if not failed and not missing:
         return ""
-    return f"{failed:,} predictions failed and {missing:,} bars had none; neither is a trade."
+    return (
+        f"{counted(failed, 'prediction')} failed and {counted(missing, 'bar')} had none; neither "
+        "is a trade."
+    )
 
 
 def _nothing_traded(record: RunRecord, figures: Figures) -> str:
@@ -138,10 +142,9 @@ def _open_trades(figures: Figures) -> str:
     count = figures["open_trades"]
     if not count:
         return ""
-    are, their = ("trade is", "its") if count == 1 else ("trades are", "their")
     return (
-        f"{count:,} {are} open at the end; {their} marked profit of "
-        f"{figures['open_profit_usd']:+,.2f} USD is in the equity, not in the rows on trades."
+        f"{counted(count, 'trade')} still open at the end, marked at a profit of "
+        f"{figures['open_profit_usd']:+,.2f} USD: in the equity, not in the rows on trades."
     )
 
 

@@ -177,6 +177,8 @@ def _expectancy_ratio(trades: Trades, won: Trades, lost: Trades) -> Number:
 def _system_quality(trades: Trades) -> Number:
     """Van Tharp's SQN: sqrt(n) x mean profit / standard deviation (ddof 1)."""
     count = len(trades)
+    if not trades:
+        return NO_TRADE
     if count < 2:
         return NotAvailable("fewer than two closed trades")
     profits = [usd(trade.pnl_micros) for trade in trades]

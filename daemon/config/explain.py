@@ -138,8 +138,6 @@ def _wrong_type(kind: str, value: Any, got: str) -> str | None:
         return f"expected a whole number{got}{_number_hint(value)}"
     if kind in ("float_type", "float_parsing"):
         return f"expected a number{got}{_number_hint(value)}"
-    if kind == "finite_number":
-        return f"expected a finite number{got}"
     if kind in ("bool_type", "bool_parsing"):
         return f"expected true or false{got}{_bool_hint(value)}"
     if kind == "string_type":

@@ -13,7 +13,7 @@ from daemon.config.overrides import apply_overrides
 from daemon.config.parameters import Parameters, check_parameters
 from daemon.config.positions import MAX_BYTES, Document, parse
 from daemon.config.problems import Path as KeyPath
-from daemon.config.problems import Problem, rendered, shown
+from daemon.config.problems import Problem, one_line, rendered, shown
 from daemon.errors import RefusedError
 
 MAX_LINES = 50
@@ -113,7 +113,8 @@ def _completed(
 
 def _origins(document: Document, path: Path) -> Iterator[tuple[KeyPath, str]]:
     for key, place in document.places.items():
-        origin = f"{path}:{place.key_line}" if place.is_written else f"--set {place.setting}"
+        written = f"{path}:{place.key_line}" if place.is_written else f"--set {place.setting}"
+        origin = one_line(written)
         yield key, origin
         if key[:1] == ("risk",) and len(key) == 2 and place.text is not None:
             yield (*key, "limit"), origin  # a bare number is the limit; its action is a default

@@ -108,7 +108,7 @@ class RiskConfig(Section):
     max_orders_per_day: CountLimitConfig | None = _limit(
         "max_orders_per_day", "Orders in an exchange session."
     )
-    allow_short: bool = Field(False, description="Positions below zero are allowed.")
+    allow_short: bool = Field(default=False, description="Positions below zero are allowed.")
     max_daily_loss_usd: LimitConfig | None = _limit(
         "max_daily_loss_usd", "Loss since the previous session's close."
     )
@@ -116,7 +116,7 @@ class RiskConfig(Section):
         "max_drawdown_pct", "Fall of equity from its peak."
     )
     flat_before_close: bool = Field(
-        False, description="Hold nothing overnight: exit at the last bar's open."
+        default=False, description="Hold nothing overnight: exit at the last bar's open."
     )
 
     @field_validator(
@@ -145,25 +145,25 @@ class ObservabilityConfig(Section):
 
     metrics: (
         Annotated[str, matching(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):[1-9][0-9]{0,4}", "HOST:PORT")] | None
-    ) = Field("127.0.0.1:9108", description="Where metrics are served; null: nowhere.")
-    log: Literal["json", "text"] = Field("json", description="Form of the log lines.")
+    ) = Field(default="127.0.0.1:9108", description="Where metrics are served; null: nowhere.")
+    log: Literal["json", "text"] = Field(default="json", description="Form of the log lines.")
 
 
 class NotifyConfig(Section):
     """Messages to people; no part of what makes two runs equal."""
 
     urls_credential: str | None = Field(
-        None, description="Name of the credential that holds the notification addresses."
+        default=None, description="Name of the credential that holds the notification addresses."
     )
-    events: Texts = Field((), description="Which events are sent.")
-    test_at_start: bool = Field(False, description="Send a test message at start.")
+    events: Texts = Field(default=(), description="Which events are sent.")
+    test_at_start: bool = Field(default=False, description="Send a test message at start.")
 
 
 class PathsConfig(Section):
     """Folders shared between states."""
 
-    data: PathText | None = Field(None, description="Data folder; null: $STATE/data.")
-    models: PathText | None = Field(None, description="Models folder; null: $STATE/models.")
+    data: PathText | None = Field(default=None, description="Data folder; null: $STATE/data.")
+    models: PathText | None = Field(default=None, description="Models folder; null: $STATE/models.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +197,13 @@ class Config(Section):
     ] = Field(description="Name of the account and its runs.")
     symbols: Symbols = Field(description="What is traded; their order breaks ties.")
     bars: BarsConfig = Field(description="Which bars are traded.")
-    tape: TapeConfig | None = Field(None, description="Recorded bars; needed by replay.")
-    feed: FeedConfig | None = Field(None, description="Where run takes its bars from.")
+    tape: TapeConfig | None = Field(default=None, description="Recorded bars; needed by replay.")
+    feed: FeedConfig | None = Field(default=None, description="Where run takes its bars from.")
     account: AccountConfig = all_defaults(AccountConfig, "The simulated account.")
-    model: ModelConfig | None = Field(None, description="Where predictions come from.")
+    model: ModelConfig | None = Field(default=None, description="Where predictions come from.")
     strategy: StrategyConfig = Field(description="What decides.")
     warmup_bars: WarmupBars | None = Field(
-        None,
+        default=None,
         description="Bars that only warm indicators up; auto: as many as strategy and model "
         "declare. Left out: auto in run, 0 in replay.",
     )

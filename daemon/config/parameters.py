@@ -52,7 +52,8 @@ def check_parameters(document: Document, folder: Path) -> Parameters:
             _fill(result, given, document)
     except PapertapeError as error:
         place = place_of(KIND, document.places)
-        result.problems += [Problem(KIND, line, place) for line in error.lines]
+        lines = [line.removeprefix("strategy.kind: ") for line in error.lines]
+        result.problems += [Problem(KIND, line, place) for line in lines]
     return result
 
 
@@ -95,9 +96,11 @@ def _adapter(declared: type[Any]) -> TypeAdapter[Any]:
         # The one way to ask for strictness in a plain dataclass that strategies need not import.
         declared.__pydantic_config__ = _STRICT
     try:
-        return TypeAdapter(declared)
+        adapter = TypeAdapter(declared)
+        adapter.rebuild(raise_errors=True)  # else a name that is not found is told at first use
     except (PydanticUserError, NameError, TypeError) as error:
         first = str(error).partition("\n")[0]
         raise PapertapeError(
             f"a type in the strategy's Params is not understood: {first}"
         ) from None
+    return adapter

@@ -115,5 +115,12 @@ def shown(value: object, place: Place | None = None) -> str:
     return place.text if place is not None and place.text else str(value)
 
 
+def one_line(text: str) -> str:
+    """The text with whatever would break or garble a line written as an escape."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
+
 def _join(*parts: str) -> str:
-    return ": ".join(part for part in parts if part)
+    return one_line(": ".join(part for part in parts if part))

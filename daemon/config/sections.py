@@ -31,10 +31,12 @@ EXCHANGE_ZONE = "America/New_York"
 class BarsConfig(Section):
     """Which bars are traded."""
 
-    size: Literal["1h", "30m", "15m", "5m", "1m"] = Field("1h", description="Length of a bar.")
-    calendar: Literal["XNYS"] = Field("XNYS", description="Exchange calendar.")
+    size: Literal["1h", "30m", "15m", "5m", "1m"] = Field(
+        default="1h", description="Length of a bar."
+    )
+    calendar: Literal["XNYS"] = Field(default="XNYS", description="Exchange calendar.")
     grid: Literal["session", "clock"] = Field(
-        "session",
+        default="session",
         description="Where bars are cut: session = from the open (09:30, 10:30 ...), "
         "clock = at clock hours (09:30, 10:00, 11:00 ...).",
     )
@@ -43,15 +45,21 @@ class BarsConfig(Section):
 class TapeColumns(Section):
     """Names of the columns of a CSV whose header none of the known dialects has."""
 
-    timestamp: str | None = Field(None, description="Column of the bar's date and time.")
-    date: str | None = Field(None, description="Column of the date, where the time has its own.")
-    time: str | None = Field(None, description="Column of the time of day.")
+    timestamp: str | None = Field(default=None, description="Column of the bar's date and time.")
+    date: str | None = Field(
+        default=None, description="Column of the date, where the time has its own."
+    )
+    time: str | None = Field(default=None, description="Column of the time of day.")
     open: str = Field(description="Column of the open price.")
     high: str = Field(description="Column of the high price.")
     low: str = Field(description="Column of the low price.")
     close: str = Field(description="Column of the close price.")
-    volume: str | None = Field(None, description="Column of the volume; null: the tape has none.")
-    symbol: str | None = Field(None, description="Column of the symbol; null: one symbol a file.")
+    volume: str | None = Field(
+        default=None, description="Column of the volume; null: the tape has none."
+    )
+    symbol: str | None = Field(
+        default=None, description="Column of the symbol; null: one symbol a file."
+    )
 
     @model_validator(mode="after")
     def _one_time_and_no_column_twice(self) -> TapeColumns:
@@ -75,30 +83,30 @@ class TapeConfig(Section):
     """Recorded bars, and how to read them."""
 
     path: TapePathText | None = Field(
-        None,
+        default=None,
         description="CSV, zipped CSV or Parquet, relative to this file; {symbol} stands for the "
         "symbol as written or in lower case. "
         "null: $STATE/data/processed/{symbol}_hourly.csv (or 30min, 15min, 5min, minute).",
     )
     dialect: Literal[
         "auto", "papertape", "yfinance", "ib_async", "alpaca", "polygon", "lean", "columns"
-    ] = Field("auto", description="Who wrote the file; auto: told by its header.")
+    ] = Field(default="auto", description="Who wrote the file; auto: told by its header.")
     timezone: ZoneName | None = Field(
-        None, description="Zone of time stamps that carry none, such as America/New_York."
+        default=None, description="Zone of time stamps that carry none, such as America/New_York."
     )
     stamps: Literal["start", "end"] = Field(
-        "start", description="Which end of the bar its time stamp is."
+        default="start", description="Which end of the bar its time stamp is."
     )
     adjustment: Literal["raw", "splits", "splits_dividends"] = Field(
-        "splits", description="What the prices have been adjusted for."
+        default="splits", description="What the prices have been adjusted for."
     )
     on_bad_bar: Literal["quarantine", "refuse"] = Field(
-        "quarantine",
+        default="quarantine",
         description="A bar that cannot be true: quarantine = treat it as missing and say so, "
         "refuse = do not start.",
     )
     columns: TapeColumns | None = Field(
-        None, description="Column names, for dialect columns (which they imply)."
+        default=None, description="Column names, for dialect columns (which they imply)."
     )
 
     @model_validator(mode="before")
@@ -124,26 +132,31 @@ def _implied_dialect(given: Any) -> Any:
 class FeedResume(Section):
     """When trading goes on after the feed was lost."""
 
-    stable_s: NotNegative = Field(120.0, description="Seconds the feed must be up.")
+    stable_s: NotNegative = Field(default=120.0, description="Seconds the feed must be up.")
     after: Literal["backfilled", "next_bar"] = Field(
-        "backfilled", description="What ends the pause: missed bars fetched, or the next bar."
+        default="backfilled",
+        description="What ends the pause: missed bars fetched, or the next bar.",
     )
 
 
 class IbFeedConfig(Section):
     """Live bars from Interactive Brokers (TWS or the Gateway)."""
 
-    kind: Literal["ib"] = Field("ib", description="Interactive Brokers.")
-    host: Annotated[str, Field(min_length=1)] = Field("127.0.0.1", description="Gateway host.")
+    kind: Literal["ib"] = Field(default="ib", description="Interactive Brokers.")
+    host: Annotated[str, Field(min_length=1)] = Field(
+        default="127.0.0.1", description="Gateway host."
+    )
     port: Annotated[int, Field(ge=1, le=65535)] = Field(
-        7497, description="7497 TWS paper, 4002 Gateway paper."
+        default=7497, description="7497 TWS paper, 4002 Gateway paper."
     )
-    client_ids: ClientIds = Field((17, 18, 19), description="Client ids to try, in order.")
-    grace_s: NotNegative = Field(5.0, description="Wait after a bar's end before it is asked for.")
+    client_ids: ClientIds = Field(default=(17, 18, 19), description="Client ids to try, in order.")
+    grace_s: NotNegative = Field(
+        default=5.0, description="Wait after a bar's end before it is asked for."
+    )
     decide_within_s: Positive = Field(
-        60.0, description="A bar in hand later than this after its end decides nothing."
+        default=60.0, description="A bar in hand later than this after its end decides nothing."
     )
-    pause_after_s: Positive = Field(120.0, description="Silence that pauses trading.")
+    pause_after_s: Positive = Field(default=120.0, description="Silence that pauses trading.")
     resume: FeedResume = all_defaults(FeedResume, "When trading goes on.")
 
     @model_validator(mode="after")
@@ -158,9 +171,13 @@ class TapeFeedConfig(Section):
     """The daemon fed from the tape, at a chosen pace."""
 
     kind: Literal["tape"] = Field(description="The tape of this config.")
-    pace: Pace = Field(3600.0, description="Tape seconds a second; max: as fast as possible.")
-    start: str | None = Field(None, description="First instant; null: where the tape begins.")
-    end: str | None = Field(None, description="Last instant (a date includes its day).")
+    pace: Pace = Field(
+        default=3600.0, description="Tape seconds a second; max: as fast as possible."
+    )
+    start: str | None = Field(
+        default=None, description="First instant; null: where the tape begins."
+    )
+    end: str | None = Field(default=None, description="Last instant (a date includes its day).")
 
     @model_validator(mode="after")
     def _in_order(self) -> TapeFeedConfig:
@@ -199,7 +216,9 @@ FeedConfig = Annotated[
 class AccountConfig(Section):
     """The simulated account."""
 
-    cash_usd: Positive = Field(100_000.0, description="Cash at a state's first start, in dollars.")
+    cash_usd: Positive = Field(
+        default=100_000.0, description="Cash at a state's first start, in dollars."
+    )
 
 
 class RecordedModelConfig(Section):
@@ -216,7 +235,9 @@ class BaselineModelConfig(Section):
     """Momentum of the last closes: the model to beat."""
 
     kind: Literal["baseline"] = Field(description="Momentum of the last closes.")
-    bars: Annotated[int, Field(ge=1, le=10_000)] = Field(3, description="How many bars back.")
+    bars: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=3, description="How many bars back."
+    )
 
 
 class RegistryModelConfig(Section):
@@ -260,9 +281,9 @@ class CommissionConfig(Section):
     """Commission an order, in dollars."""
 
     per_share_usd: NotNegative = Field(description="Per share.")
-    minimum_usd: NotNegative = Field(0.0, description="At least this an order.")
+    minimum_usd: NotNegative = Field(default=0.0, description="At least this an order.")
     maximum_pct: Positive | None = Field(
-        None, description="At most this percentage of the traded value; null: no cap."
+        default=None, description="At most this percentage of the traded value; null: no cap."
     )
 
 
@@ -281,26 +302,27 @@ class ExecutionConfig(Section):
     """How orders are filled and what that costs."""
 
     fill: Literal["next_open", "next_close"] = Field(
-        "next_open", description="Price of a market order: the next bar's open or close."
+        default="next_open", description="Price of a market order: the next bar's open or close."
     )
     overnight: Literal["next_open", "deny"] = Field(
-        "next_open",
+        default="next_open",
         description="An order decided on a session's last bar: waits for the next open, or denied.",
     )
     tick_usd: Annotated[Positive, multiple_of(0.0001, "0.0001")] = Field(
-        0.01, description="Smallest price step, rounded to against us."
+        default=0.01, description="Smallest price step, rounded to against us."
     )
     slippage_bps: Annotated[float, Field(ge=0, le=1000), multiple_of(0.01, "0.01")] = Field(
-        1.0, description="Slippage of market orders and stops in basis points."
+        default=1.0, description="Slippage of market orders and stops in basis points."
     )
     commission: Commission = Field(
-        "ibkr_fixed",
+        default="ibkr_fixed",
         description="none, ibkr_fixed or {per_share_usd, minimum_usd, maximum_pct}.",
     )
-    regulatory_fees: bool = Field(True, description="Charge SEC, TAF and CAT fees.")
+    regulatory_fees: bool = Field(default=True, description="Charge SEC, TAF and CAT fees.")
     participation_fraction: (
         Annotated[float, Field(gt=0, le=1), multiple_of(0.000001, "0.000001")] | None
-    ) = Field(0.025, description="Largest share of a bar's volume we fill; null: no limit.")
+    ) = Field(default=0.025, description="Largest share of a bar's volume we fill; null: no limit.")
     short_borrow_rate_pct: NotNegative | None = Field(
-        None, description="Yearly borrow rate of shorts; null: free, and the report says so."
+        default=None,
+        description="Yearly borrow rate of shorts; null: free, and the report says so.",
     )

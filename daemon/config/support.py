@@ -9,9 +9,8 @@ from daemon.errors import RefusedError
 
 def require_supported(config: Config) -> None:
     """RefusedError if a part of the config is understood but not available yet."""
-    unavailable = {RegistryModelConfig: "registered", RemoteModelConfig: "remote"}
-    word = unavailable.get(type(config.model))  # type: ignore[arg-type]
-    if word is not None:
+    if isinstance(config.model, RegistryModelConfig | RemoteModelConfig):
+        word = "registered" if config.model.kind == "registry" else "remote"
         message = f"{word} models are not available in this version: use recorded or baseline"
         raise RefusedError(f"{_place(config, 'model')}: model: {message}")
 

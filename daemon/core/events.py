@@ -155,7 +155,10 @@ class Note(Command, frozen=True, gc=False, tag=True):
     """A remark for the journal; changes nothing."""
 
 
-Input = MarketSlice | Tick | Halt | Pause | Reduce | Resume | Flatten | Reset | Note
+Commands = Halt | Pause | Reduce | Resume | Flatten | Reset | Note
+"""All there are."""
+
+Input = MarketSlice | Tick | Commands
 
 
 class Prediction(Struct, frozen=True, gc=False, tag=True):

@@ -28,9 +28,7 @@ class Exposure:
             self._leaving[symbol] = 0
         for order in venue.working.values():
             if not order.is_protective:
-                self._add(
-                    order.symbol, order.sign * order.remaining, resting=not order.at_market
-                )
+                self._add(order.symbol, order.sign * order.remaining, resting=not order.at_market)
 
     def _add(self, symbol: str, quantity: int, *, resting: bool) -> None:
         held = self._portfolio.positions[symbol].quantity

@@ -198,13 +198,20 @@ class Portfolio:
         cash = sign * divide_half_even(fraction * position.close_e4 * MICROS_PER_E4, denominator)
         self.cash_micros += cash
         position.quantity = sign * whole
-        if position.trade is not None:
-            trade = position.trade
-            trade.entry_quantity = trade.entry_quantity * numerator // denominator
-            trade.exit_quantity = trade.exit_quantity * numerator // denominator
-            trade.low *= denominator / numerator
-            trade.high *= denominator / numerator
         self._outputs.append(ActionApplied(instant, action, position.quantity, cash))
+        trade = position.trade
+        if trade is None:
+            return
+        trade.entry_quantity = max(1, trade.entry_quantity * numerator // denominator)
+        trade.exit_quantity = trade.exit_quantity * numerator // denominator
+        trade.exit_notional_e4 += abs(cash) // MICROS_PER_E4
+        trade.low *= denominator / numerator
+        trade.high *= denominator / numerator
+        if whole == 0:  # a reverse split paid the whole position out
+            position.cost_e4 = 0
+            position.exit_at = position.bars
+            self._outputs.append(closed_trade(position, instant, "split"))
+            position.trade = None
 
     def dividend(self, action: Dividend, instant: int) -> None:
         """S26: what is held at the ex-date's open is owed the dividend; a short owes it."""

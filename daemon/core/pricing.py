@@ -64,7 +64,9 @@ class Pricing(Struct, frozen=True):
         as_traded = floor(Fraction(bar.volume * self.participation_ppm, PPM) / factor)
         return floor(as_traded * factor)
 
-    def price_e4(self, symbol: str, date: int, reference_e4: int, side: Side, *, slips: bool) -> int:
+    def price_e4(
+        self, symbol: str, date: int, reference_e4: int, side: Side, *, slips: bool
+    ) -> int:
         """The price paid for a reference price; a limit's price takes neither slippage nor tick."""
         if not slips:
             return reference_e4
@@ -132,9 +134,7 @@ class Pricing(Struct, frozen=True):
         if self.tables is None:
             return commission, _NO_FEES
         shares = _as_traded(quantity, factor)
-        fees = regulatory_fees(
-            self.tables, date, order.spec.side, shares, price * factor, notional
-        )
+        fees = regulatory_fees(self.tables, date, order.spec.side, shares, price * factor, notional)
         return commission, fees
 
     def affordable(

@@ -124,7 +124,7 @@ class Protection:
     def _levels(
         self, position: Position, bracket: Bracket
     ) -> list[tuple[OrderType, int | None, int | None]]:
-        """Order types with their levels; below the entry for a long's stops, above for its target."""
+        """Order types with their levels; a long's stops lie below its entry, its target above."""
         long = position.quantity > 0
         size = abs(position.quantity)
         rounded = self._venue.pricing.level_e4
@@ -162,10 +162,11 @@ class Protection:
             return
         for order in list(self._orders.get(symbol, [])):
             prices = prices_for(bar, order.sign)
-            if order.limit_e4 is not None and not order.ended:
-                if prices.low <= order.sign * order.limit_e4 - venue.pricing.tick_e4:
-                    venue.fill_in_entry_bar(order, bar, order.limit_e4, stop=False)
-                    return
+            if order.limit_e4 is None or order.ended:
+                continue
+            if prices.low <= order.sign * order.limit_e4 - venue.pricing.tick_e4:
+                venue.fill_in_entry_bar(order, bar, order.limit_e4, stop=False)
+                return
 
 
 _REASONS = {

@@ -163,7 +163,7 @@ class Review:
         """Orders that bring every position to zero, given what is on its way already."""
         for symbol, position in self._portfolio.positions.items():
             sign = -1 if position.quantity > 0 else 1
-            wanted = abs(position.quantity) - self._closing(symbol, sign, origin)
+            wanted = abs(position.quantity) - self._closing(symbol, sign)
             if position.quantity and wanted > 0:
                 spec = OrderSpec(
                     symbol=symbol,
@@ -176,18 +176,18 @@ class Review:
                 )
                 self._approve(spec)
 
-    def _closing(self, symbol: str, sign: int, origin: Origin) -> int:
-        """Shares at market that already go that way; for FLATTEN only its own orders count."""
-        total = 0
-        for order in self._venue.orders_of(symbol):
-            counts = order.spec.origin is origin or origin is Origin.LIMIT
-            if counts and order.at_market and order.sign == sign:
-                total += order.remaining
-        for item in self.approved:
-            if isinstance(item, OrderSpec) and item.symbol == symbol:
-                if sign_of(item.side) == sign and item.order_type is OrderType.MARKET:
-                    total += item.quantity
-        return total
+    def _closing(self, symbol: str, sign: int) -> int:
+        """Shares that go that way at market already, be it that the market has filled them."""
+        orders = self._venue.orders_of(symbol)
+        total = sum(one.remaining for one in orders if one.at_market and one.sign == sign)
+        approved = [item for item in self.approved if isinstance(item, OrderSpec)]
+        return total + sum(
+            spec.quantity
+            for spec in approved
+            if spec.order_type is OrderType.MARKET
+            and spec.symbol == symbol
+            and sign_of(spec.side) == sign
+        )
 
     def _shrinkable(self, spec: OrderSpec) -> int:
         if self._built is None and not self._venue.working and not self.approved:

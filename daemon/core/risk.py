@@ -141,9 +141,7 @@ class Risk:
         for symbol, position in self._portfolio.positions.items():
             if position.quantity:
                 detail = f"{position.quantity:+d} held past the close"
-                self._outputs.append(
-                    LimitBreached(market.end, "flat_before_close", symbol, detail)
-                )
+                self._outputs.append(LimitBreached(market.end, "flat_before_close", symbol, detail))
 
     # --- the intents --------------------------------------------------------------------------
 
@@ -179,7 +177,8 @@ class Risk:
         """Orders that close what is held and not being closed yet, until everything is flat."""
         review = Review(self._portfolio, self._venue, self._outputs, instant)
         review.close_positions(Origin.FLATTEN, "flatten", TimeInForce.GTC)
-        if all(position.quantity == 0 for position in self._portfolio.positions.values()):
+        flat = all(position.quantity == 0 for position in self._portfolio.positions.values())
+        if flat and not self._venue.working:  # nothing that the market may still fill
             self._control.flattening = False
         return review.approved
 
@@ -233,19 +232,16 @@ class Risk:
         close = self._portfolio.positions[spec.symbol].close_e4 * MICROS_PER_E4
         shares = exposure.shares_after(spec.symbol, change)
         equity = self._portfolio.equity_micros
+        measures = {
+            "max_position_shares": lambda: shares,
+            "max_position_usd": lambda: shares * close,
+            "max_order_usd": lambda: spec.quantity * close,
+            "price_collar_pct": lambda: _collar_ppm(spec, close),
+            "max_orders_per_hour": lambda: self._orders_since(instant - HOUR_NS) + approved + 1,
+            "max_orders_per_day": lambda: self._accepted_today + approved + 1,
+        }
         for name, limit, unit in self._measured:
-            if name == "max_position_shares":
-                value = shares
-            elif name == "max_position_usd":
-                value = shares * close
-            elif name == "max_order_usd":
-                value = spec.quantity * close
-            elif name == "price_collar_pct":
-                value = _collar_ppm(spec, close)
-            elif name == "max_orders_per_hour":
-                value = self._orders_since(instant - HOUR_NS) + approved + 1
-            else:
-                value = self._accepted_today + approved + 1
+            value = measures[name]()
             if value > limit.value:
                 return name, f"{value / unit:g} against {limit.value / unit:g}", limit
         leverage = limits.max_gross_leverage

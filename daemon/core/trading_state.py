@@ -124,6 +124,4 @@ class Holds:
         return PERMISSIONS[self.state]
 
     def _derive(self) -> None:
-        self.state = max(
-            (hold.level for hold in self._holds.values()), default=TradingState.ACTIVE
-        )
+        self.state = max((hold.level for hold in self._holds.values()), default=TradingState.ACTIVE)

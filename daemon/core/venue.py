@@ -10,22 +10,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from daemon.core import fill_rules
-from daemon.core.events import (
-    Bar,
-    Dividend,
-    MarketSlice,
-    OrderType,
-    Session,
-    Split,
-    TimeInForce,
-)
-from daemon.core.fill_rules import REST, Prices, Touch, prices_for
-from daemon.core.orders import OrderStatus, OrderTrigger
-from daemon.core.outputs import CancelAmbiguous, OrderAccepted, OrderUpdated, Origin, Reason
+from daemon.core.actions import apply_actions
+from daemon.core.events import Bar, MarketSlice, OrderType, Session, TimeInForce
+from daemon.core.fill_rules import REST, Touch, prices_for
+from daemon.core.hindsight import ambiguous_cancels, stop_touch
+from daemon.core.orders import OrderTrigger
+from daemon.core.outputs import OrderAccepted, OrderUpdated, Origin, Reason
 from daemon.core.portfolio import Portfolio
 from daemon.core.pricing import Pricing
 from daemon.core.protection import Protection
 from daemon.core.trading_state import Cancels
+from daemon.core.units import price_e4
 from daemon.core.working_order import STOPS, OrderSpec, WorkingOrder
 
 
@@ -103,9 +98,7 @@ class Venue:
         leaves = position * (1 if spec.side == "buy" else -1) < 0
         return self.protection.group(spec.symbol) if leaves else None
 
-    def end(
-        self, order: WorkingOrder, trigger: OrderTrigger, reason: Reason, instant: int
-    ) -> None:
+    def end(self, order: WorkingOrder, trigger: OrderTrigger, reason: Reason, instant: int) -> None:
         """Cancel or expire an order, saying why."""
         order.move(trigger)
         self.working.pop(order.order_id, None)
@@ -167,10 +160,11 @@ class Venue:
         self.last = self._market = market
         if self.portfolio.receivables:
             self.portfolio.pay(market)
-        for action in market.actions:
-            self._apply(action, market)
+        if market.actions:
+            apply_actions(self, market)
         if self.withdrawn:
-            self._judge_withdrawn(market)
+            self._outputs += ambiguous_cancels(self.withdrawn, market, self.pricing)
+            self.withdrawn[:] = [row for row in self.withdrawn if row[1] >= market.end]
         if self.working:
             self._meet(market)
 
@@ -190,22 +184,17 @@ class Venue:
     def _within(self, market: MarketSlice, bars: dict[str, Bar]) -> None:
         """After the open: stops, then limits, then what fills at the close."""
         for order in self._resting(market, bars):
-            if order.spec.order_type in STOPS or (
-                order.spec.order_type is OrderType.STOP_LIMIT
-                and order.status is not OrderStatus.TRIGGERED
-            ):
+            if order.awaits_trigger:
                 self._at_stop(order, bars[order.symbol])
         for order in self._resting(market, bars):
-            if order.limit_e4 is not None and order.spec.order_type is not OrderType.STOP_LIMIT:
-                self._at_limit(order, bars[order.symbol])
-            elif order.status is OrderStatus.TRIGGERED and order.limit_e4 is not None:
+            if order.limit_e4 is not None and not order.awaits_trigger:
                 self._at_limit(order, bars[order.symbol])
         if self.pricing.fills_at_close:
             for order in self._resting(market, bars, at_market=True):
                 self._at_close(order, bars[order.symbol])
 
     def expire_day(self, session: Session, instant: int) -> None:
-        """C6, C7: the session has shown its last bar; its DAY orders end, exits without data wait."""
+        """C6, C7: after a session's last bar DAY orders end; exits that lack data wait."""
         for order in list(self.working.values()):
             if order.spec.time_in_force is TimeInForce.GTC:
                 continue
@@ -238,7 +227,10 @@ class Venue:
         ]
         if len(ready) > 1:
             ready.sort(
-                key=lambda order: (positions[order.symbol].quantity * order.sign >= 0, order.order_id)
+                key=lambda order: (
+                    positions[order.symbol].quantity * order.sign >= 0,
+                    order.order_id,
+                )
             )
         return ready
 
@@ -266,8 +258,8 @@ class Venue:
             self._fill(order, bar, touch, "open")
 
     def _at_stop(self, order: WorkingOrder, bar: Bar) -> None:
-        prices = prices_for(bar, order.sign)
-        touch = self.stop_touch(order, prices)
+        assert self._market is not None, "matching outside a slice"
+        touch = stop_touch(order, bar, self.pricing, self._market.session.date)
         if touch is REST:
             self._rest(order)
         elif touch is not None:
@@ -275,26 +267,13 @@ class Venue:
             self._fill(order, bar, touch, "stop", other_e4=other)
 
     def _at_limit(self, order: WorkingOrder, bar: Bar) -> None:
-        touch = fill_rules.limit_in_bar(
-            order, prices_for(bar, order.sign), self.pricing.tick_e4
-        )
+        touch = fill_rules.limit_in_bar(order, prices_for(bar, order.sign), self.pricing.tick_e4)
         if touch is not None and order.eligible_from <= bar.start:
             self._fill(order, bar, touch, "limit")
 
     def _at_close(self, order: WorkingOrder, bar: Bar) -> None:
         close = order.sign * prices_for(bar, order.sign).close
         self._fill(order, bar, Touch(close, slips=True), "close")
-
-    def stop_touch(self, order: WorkingOrder, prices: Prices) -> Touch | None:
-        """What the bar does to a stop after its open."""
-        if order.stop_e4 is None:
-            return None
-        session = self._market
-        assert session is not None, "matching outside a slice"
-        slipped = self.pricing.price_e4(
-            order.symbol, session.session.date, order.stop_e4, order.spec.side, slips=True
-        )
-        return fill_rules.stop_in_bar(order, prices, slipped)
 
     def _other_outcome(self, order: WorkingOrder, bar: Bar) -> int | None:
         """S12: the price of the group's limit order that this bar reaches as well."""
@@ -335,13 +314,23 @@ class Venue:
             return 0
         wanted = quantity
         price = self.pricing.price_e4(
-            order.symbol, market.session.date, touch.reference_e4, order.spec.side, slips=touch.slips
+            order.symbol,
+            market.session.date,
+            touch.reference_e4,
+            order.spec.side,
+            slips=touch.slips,
         )
         quantity = self.pricing.affordable(self.portfolio, order, price, quantity, market)
         if quantity:
             fill = self.pricing.fill(
-                order, self.portfolio.next_fill_id(), market, bar, price, touch.reference_e4,
-                quantity, other_e4,
+                order,
+                self.portfolio.next_fill_id(),
+                market,
+                bar,
+                price,
+                touch.reference_e4,
+                quantity,
+                other_e4,
             )
             if budget is not None:
                 self._budget[order.symbol] = budget - quantity
@@ -363,7 +352,7 @@ class Venue:
 
     def fill_in_entry_bar(self, order: WorkingOrder, bar: Bar, level_e4: int, *, stop: bool) -> int:
         """S13: an exit that counts in the bar of its intrabar entry; a stop there is a guess."""
-        other = fill_rules.price_e4(bar.close) if stop else None
+        other = price_e4(bar.close) if stop else None
         touch = Touch(level_e4, slips=stop)
         return self._fill(order, bar, touch, "stop" if stop else "limit", other_e4=other)
 
@@ -405,43 +394,6 @@ class Venue:
                 fill_rules.trail(order, bar, self.pricing.tick_e4, born_now=born_now)
             if order.spec.time_in_force is TimeInForce.IOC and order.eligible_from <= market.start:
                 self.end(order, OrderTrigger.CANCEL, Reason.IOC_REMAINDER, market.end)
-
-    def _judge_withdrawn(self, market: MarketSlice) -> None:
-        """C3: did the bar in which an order was withdrawn touch its level?"""
-        bars = {bar.symbol: bar for bar in market.bars}
-        for order, instant in self.withdrawn:
-            bar = bars.get(order.symbol)
-            if bar is None or not bar.start < instant < bar.end:
-                continue
-            prices = prices_for(bar, order.sign)
-            touch = fill_rules.at_open(order, bar)
-            if touch is None and order.spec.order_type is OrderType.LIMIT:
-                touch = fill_rules.limit_in_bar(order, prices, self.pricing.tick_e4)
-            elif touch is None:
-                touch = self.stop_touch(order, prices)
-            if touch is not None and touch is not REST:
-                price = self.pricing.price_e4(
-                    order.symbol, market.session.date, touch.reference_e4, order.spec.side,
-                    slips=touch.slips,
-                )
-                self._outputs.append(
-                    CancelAmbiguous(
-                        order.order_id, order.symbol, instant, price, order.remaining
-                    )
-                )
-        self.withdrawn[:] = [row for row in self.withdrawn if row[1] >= market.end]
-
-    def _apply(self, action: Split | Dividend, market: MarketSlice) -> None:
-        if action.symbol not in self.portfolio.positions:
-            return
-        if isinstance(action, Dividend):
-            self.portfolio.dividend(action, market.start)
-            return
-        for order in list(self.working.values()):
-            if order.symbol == action.symbol and not order.is_protective:
-                self.end(order, OrderTrigger.CANCEL, Reason.SPLIT, market.start)
-        self.portfolio.split(action, market.start)
-        self.protection.split(action, market.start)
 
     def orders_of(self, symbol: str) -> Iterable[WorkingOrder]:
         """The working orders of one symbol, by number."""

@@ -106,6 +106,14 @@ class WorkingOrder:
         """Whether it is part of a position's bracket."""
         return self.spec.origin is Origin.PROTECTIVE
 
+    @property
+    def awaits_trigger(self) -> bool:
+        """Whether it is a stop of any kind that has not triggered."""
+        kind = self.spec.order_type
+        if kind is OrderType.STOP_LIMIT:
+            return self.status is not OrderStatus.TRIGGERED
+        return kind in STOPS and not self.at_market
+
     def move(self, trigger: OrderTrigger) -> None:
         """Follow the transition table; IllegalTransitionError changes nothing."""
         self.status = next_status(self.status, trigger)

@@ -56,14 +56,6 @@ def parse_iso(text: str) -> int:
     return _day_ns(found["day"]) + _clock_ns(found["clock"]) - _offset_ns(found["zone"])
 
 
-def parse_wall(text: str) -> int:
-    """The wall time of a naive ISO-8601 date and time; ValueError if it is anything else."""
-    found = re.fullmatch(rf"(?P<day>{_DAY})[T ](?P<clock>{_CLOCK})", text, re.ASCII)
-    if found is None:
-        raise ValueError(f"{text!r} is not a date and time without a zone (2024-01-02T10:30:00)")
-    return _day_ns(found["day"]) + _clock_ns(found["clock"])
-
-
 def wall_ns(day: int, clock: str = "00:00") -> int:
     """A date YYYYMMDD and a time of day (HH:MM, HH:MM:SS) as a wall time."""
     return (number_date(day) - _EPOCH).days * DAY_NS + _clock_ns(clock)
@@ -88,13 +80,6 @@ def wall_instant(wall: int, zone: str) -> int:
             f"{shown} happens twice in {zone} (clocks go back): add the offset, {hint}"
         )
     raise ValueError(f"{shown} does not exist in {zone} (clocks go forward)")
-
-
-def local_instant(wall: datetime, zone: str) -> int:
-    """`wall_instant` of a naive datetime, exact to its microseconds."""
-    elapsed = wall.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    seconds = elapsed.days * 86_400 + elapsed.seconds
-    return wall_instant(seconds * SECOND_NS + elapsed.microseconds * 1000, zone)
 
 
 def zone_info(zone: str) -> ZoneInfo:

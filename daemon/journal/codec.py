@@ -6,23 +6,20 @@ import hashlib
 import sys
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from daemon.core.events import Flatten, Halt, Note, Pause, Reduce, Reset, Resume
+from daemon.core.events import Commands
 from daemon.core.outputs import Output
-
-Commands = Halt | Pause | Reduce | Resume | Flatten | Reset | Note
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _outputs = msgspec.json.Decoder(tuple[Output, ...])
-_command = msgspec.json.Decoder(Commands)
+_command: msgspec.json.Decoder[Commands] = msgspec.json.Decoder(Commands)
 _columns = msgspec.msgpack.Decoder(dict[str, bytes])
 
 GENESIS = hashlib.sha256(b"papertape").digest()
 """What the first row of a chain follows."""
-
-TYPECODES = {"q": int, "d": float}
 
 
 def encode_outputs(outputs: Sequence[Output]) -> str:
@@ -64,9 +61,9 @@ def to_bytes(values: Iterable[int] | Iterable[float], typecode: str) -> bytes:
     return column.tobytes()
 
 
-def from_bytes(data: bytes, typecode: str) -> array[int] | array[float]:
+def from_bytes(data: bytes, typecode: str) -> array[Any]:
     """A column from its little-endian bytes."""
-    column: array[int] | array[float] = array(typecode)
+    column: array[Any] = array(typecode)
     column.frombytes(data)
     if sys.byteorder == "big":
         column.byteswap()

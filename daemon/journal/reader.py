@@ -30,7 +30,7 @@ class Block(NamedTuple):
 
     kind: str
     symbol: str
-    count: int
+    rows: int
     columns: dict[str, bytes]
 
 

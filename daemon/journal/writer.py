@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from daemon.core.events import Command, MarketSlice
+from daemon.core.events import Command, Commands, MarketSlice
 from daemon.core.turn import Turn
 from daemon.journal.codec import (
     GENESIS,
-    Commands,
     chained,
     encode_columns,
     encode_command,

@@ -1,0 +1,1 @@
+"""What `papertape init` copies into a new folder."""

@@ -1,0 +1,220 @@
+"""`papertape verify RUN`: play a run's journal again and prove that it comes out the same.
+
+Three questions, each with its own kind of answer: is the storage what was written (hashes), are
+the inputs the recorded ones (config, code, tables, versions), and do the turns come out equal.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from daemon import ENGINE_VERSION
+from daemon.config import Config, load_config
+from daemon.core.outputs import Fill, Output, TradeClosed
+from daemon.core.turn import Turn
+from daemon.errors import Exit, RefusedError
+from daemon.feeds.times import iso_z
+from daemon.fees import load_fee_tables
+from daemon.journal.codec import Digest, decode_outputs, encode_outputs
+from daemon.journal.reader import JournalReader, TurnRow
+from daemon.strategies.loader import strategy_source_sha256
+from replay.journal_blocks import read_equity
+from replay.rerun import Rerun, config_base, rerun
+from replay.run_directory import fill_row, trade_row
+from replay.run_reader import RunDirectory
+from replay.run_selectors import find_run
+
+
+def verify(selector: str, *, state: Path, as_json: bool = False) -> int:
+    """Print what was checked; 0 where everything is equal, 1 where something differs."""
+    run = find_run(selector, state)
+    findings = list(check_run(run))
+    if as_json:
+        document = {"run": run.path.name, "equal": not findings, "findings": findings}
+        print(json.dumps(document, indent=2))
+    elif findings:
+        print(f"{run.path.name}: NOT what was recorded")
+        for finding in findings:
+            print(f"  {finding}")
+    else:
+        manifest = run.manifest
+        print(
+            f"{run.path.name}: equal. {manifest['turns']:,} turns over {manifest['bars']:,} bars "
+            f"played again, digest {run.digest[:12]}"
+        )
+    return Exit.CHECK_FAILED if findings else Exit.OK
+
+
+def check_run(run: RunDirectory) -> Iterator[str]:
+    """What is not as it was recorded, one line each, the most telling first."""
+    reader = JournalReader(run.file("journal.db"))
+    try:
+        yield from (f"storage: {problem}" for problem in reader.check_chains(_seal(run)))
+        base = config_base(run.manifest, run.path)
+        config = load_config(run.path / "config.yaml", base=base)
+        yield from changed_inputs(run, reader, config)
+        recorded = list(reader.turns())
+        try:
+            again = rerun(reader, recorded, config)
+        except msgspec.DecodeError as error:
+            yield f"storage: a stored turn cannot be read: {error}"
+            return
+        yield from first_difference(recorded, *read_equity(reader), again)
+        yield from _files(run, again)
+    finally:
+        reader.close()
+
+
+def _seal(run: RunDirectory) -> dict[str, Any]:
+    seal = run.manifest.get("journal")
+    if not isinstance(seal, dict):
+        raise RefusedError(f"{run.path / 'manifest.json'}: it does not say how its journal ended")
+    return seal
+
+
+# --- inputs -----------------------------------------------------------------------------------
+
+
+def changed_inputs(run: RunDirectory, reader: JournalReader, config: Config) -> Iterator[str]:
+    """Everything that decides and is no longer what the run was made with."""
+    segment, _ = reader.segment()
+    inputs = segment["inputs"]
+    if config.sha256 != inputs["config_sha256"]:
+        for key, was, now in _changed_keys(segment["config"], config.resolved()):
+            yield f"config: {key} was {was!r}, config.yaml says {now!r}"
+    code = strategy_source_sha256(config.strategy_class)
+    if code != inputs["strategy"]["sha256"]:
+        yield f"code: the source of strategy {config.strategy.kind} has changed since"
+    if load_fee_tables().sha256 != inputs["fee_tables_sha256"]:
+        yield "fee tables: they have changed since"
+    if segment["engine_version"] != ENGINE_VERSION:
+        made_by = segment["engine_version"]
+        yield f"engine: the run was made by version {made_by}, this is {ENGINE_VERSION}"
+    if run.manifest["inputs"] != inputs:
+        yield "manifest.json: its inputs are not those of the journal"
+
+
+def _changed_keys(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            below = f"{path}.{key}" if path else str(key)
+            yield from _changed_keys(old.get(key), new.get(key), below)
+    elif old != new:
+        yield path, old, new
+
+
+# --- turns ------------------------------------------------------------------------------------
+
+
+def first_difference(
+    recorded: Sequence[TurnRow], ends: array[Any], equity: array[Any], again: Rerun
+) -> Iterator[str]:
+    """The first turn that came out otherwise, and the first mark that did if it comes earlier."""
+    turn = _first_turn(recorded, again.turns)
+    row = _first_row(ends, equity, again)
+    if turn is not None and (row is None or turn[0] <= row[0]):
+        yield turn[1]
+    elif row is not None:
+        yield row[1]
+
+
+def _first_turn(recorded: Sequence[TurnRow], turns: Sequence[Turn]) -> tuple[int, str] | None:
+    for was, now in zip(recorded, turns, strict=False):
+        text = encode_outputs(now.outputs)
+        if (was.seq, was.instant, was.outputs) != (now.seq, now.instant, text):
+            if was.seq != now.seq:
+                return _unmatched(was, now)
+            old, new = decode_outputs(was.outputs), now.outputs
+            return was.instant, _told(was.seq, was.instant, *_first_output(old, new))
+    if len(recorded) > len(turns):
+        was = recorded[len(turns)]
+        return was.instant, _told(
+            was.seq, was.instant, _short(decode_outputs(was.outputs)), "nothing"
+        )
+    if len(turns) > len(recorded):
+        now = turns[len(recorded)]
+        return now.instant, _told(now.seq, now.instant, "nothing", _short(now.outputs))
+    return None
+
+
+def _unmatched(was: TurnRow, now: Turn) -> tuple[int, str]:
+    if was.seq < now.seq:
+        return was.instant, _told(
+            was.seq, was.instant, _short(decode_outputs(was.outputs)), "nothing"
+        )
+    return now.instant, _told(now.seq, now.instant, "nothing", _short(now.outputs))
+
+
+def _first_output(old: Sequence[Output], new: Sequence[Output]) -> tuple[str, str]:
+    for was, now in zip(old, new, strict=False):
+        if was != now:
+            return repr(was), repr(now)
+    return _short(old[len(new) :]), _short(new[len(old) :])
+
+
+def _short(outputs: Sequence[Output]) -> str:
+    return repr(outputs[0]) if outputs else "nothing"
+
+
+def _told(seq: int, instant: int, was: str, now: str) -> str:
+    return f"turn {seq} at {iso_z(instant)}: recorded {was}; played again {now}"
+
+
+def _first_row(ends: array[Any], equity: array[Any], again: Rerun) -> tuple[int, str] | None:
+    for was_end, was, now_end, now in zip(ends, equity, again.ends, again.equity, strict=False):
+        if was_end != now_end:
+            return min(
+                was_end, now_end
+            ), f"bar {iso_z(was_end)}: played again it is {iso_z(now_end)}"
+        if was != now:
+            text = f"bar {iso_z(was_end)}: equity was {was / 1e6:.6f}, played again {now / 1e6:.6f}"
+            return was_end, text
+    if len(ends) != len(again.ends):
+        return 0, f"{len(ends)} bars were recorded, {len(again.ends)} were played again"
+    return None
+
+
+# --- the other files --------------------------------------------------------------------------
+
+
+def _files(run: RunDirectory, again: Rerun) -> Iterator[str]:
+    """The digest and the CSVs must say what the journal says."""
+    digest = Digest()
+    outputs: list[Output] = []
+    for turn in again.turns:
+        digest.add(encode_outputs(turn.outputs))
+        outputs.extend(turn.outputs)
+    value = digest.hexdigest(again.ends, again.equity)
+    if value != run.digest:
+        yield f"digest: manifest.json says {run.digest[:12]}, played again {value[:12]}"
+    fills = [fill_row(output) for output in outputs if isinstance(output, Fill)]
+    yield from _csv(run.path / "fills.csv", fills)
+    trades = [trade_row(one, is_open=False) for one in outputs if isinstance(one, TradeClosed)]
+    yield from _csv(run.path / "trades.csv", trades, closed_only=True)
+
+
+def _csv(
+    path: Path, rows: Sequence[Iterable[object]], *, closed_only: bool = False
+) -> Iterator[str]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            found = list(csv.reader(file))[1:]
+    except OSError as error:
+        yield f"{path.name}: cannot be read ({error.strerror})"
+        return
+    if closed_only:
+        found = [row for row in found if row[-1] != "true"]
+    for line, (was, now) in enumerate(zip(found, rows, strict=False), start=2):
+        ours = [str(value) for value in now]
+        if was != ours:
+            yield f"{path.name} line {line}: says {','.join(was)}, the journal {','.join(ours)}"
+            return
+    if len(found) != len(rows):
+        yield f"{path.name}: has {len(found)} rows, the journal {len(rows)}"

@@ -1,0 +1,1 @@
+"""Measures the budget: `make bench`. It prints; it asserts nothing about time."""

@@ -1,0 +1,1 @@
+"""The rules of turns, fills, costs and ledger, each by example worked out by hand."""

@@ -1,0 +1,222 @@
+"""C10: whatever does not fill says why, in one word of the list."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from daemon.core.events import CancelRequest, Halt, Pause, Reduce, Split
+from daemon.core.limits import Limit, Limits
+from daemon.core.outputs import Origin, Reason
+from tests.harness import play, rules
+from tests.rules.tools import GTC, IOC, USD, at_end, flat, order, target, why
+
+Q = flat(100.0)
+TENTH = rules(participation_ppm=100_000)
+
+
+def stop(kind: Any) -> list[Any]:
+    return [kind(at_end(1), "operator", "because")]
+
+
+# name, what play() gets, the order, how it ended, why
+ENDINGS: list[tuple[str, dict[str, Any], int, str, str]] = [
+    ("limit", {"bars": [Q] * 4, "at": {0: [order(1, limit_price=90.0)]}}, 1, "expired", "NOT_REACHED"),
+    ("stop", {"bars": [Q] * 4, "at": {0: [order(1, stop_price=110.0)]}}, 1, "expired", "NOT_REACHED"),
+    (
+        "thin",
+        {"bars": [Q, flat(100.0, 10), flat(100.0, 10), Q], "at": {0: [order(9)]}, "pricing": TENTH},
+        1,
+        "expired",
+        "PARTICIPATION",
+    ),
+    ("no volume", {"bars": [Q, flat(100.0, 0), flat(100.0, 0), Q], "at": {0: [order(9)]}}, 1, "expired", "NO_VOLUME"),
+    ("no data", {"bars": [Q, None, None, Q], "at": {0: [order(9)]}}, 1, "expired", "DATA_MISSING"),
+    (
+        "ioc",
+        {"bars": [Q, flat(100.0, 10), Q], "at": {0: [order(9, time_in_force=IOC)]}, "pricing": TENTH},
+        1,
+        "cancelled",
+        "IOC_REMAINDER",
+    ),
+    (
+        "oco",
+        {
+            "bars": [Q, Q, flat(110.0), Q],
+            "at": {
+                0: [order(9)],
+                1: [order(-9, limit_price=105.0, group="a"), order(-9, stop_price=90.0, group="a")],
+            },
+        },
+        3,
+        "cancelled",
+        "OCO",
+    ),
+    (
+        "changed",
+        {"bars": [Q, flat(100.0, 10), Q], "at": {0: [target(9)], 1: [target(0)]}, "pricing": TENTH},
+        1,
+        "cancelled",
+        "TARGET_CHANGED",
+    ),
+    (
+        "withdrawn",
+        {"bars": [Q] * 3, "at": {0: [order(9, limit_price=90.0)], 1: [CancelRequest(1)]}},
+        1,
+        "cancelled",
+        "REQUESTED",
+    ),
+    (
+        "funds",
+        {"bars": [Q] * 3, "at": {0: [target(9)]}, "cash_usd": 50, "pricing": rules(leverage_ppm=1_000_000)},
+        1,
+        "cancelled",
+        "INSUFFICIENT_FUNDS",
+    ),
+    ("halt", {"bars": [Q] * 4, "at": {1: [target(9)]}, "commands": stop(Halt)}, 1, "cancelled", "HALTED"),
+    ("pause", {"bars": [Q] * 4, "at": {1: [target(9)]}, "commands": stop(Pause)}, 1, "cancelled", "PAUSED"),
+    ("reduce", {"bars": [Q] * 4, "at": {1: [target(9)]}, "commands": stop(Reduce)}, 1, "cancelled", "REDUCING"),
+    (
+        "close",
+        {
+            "bars": [Q] * 4,
+            "at": {0: [order(9, limit_price=90.0)]},
+            "limits": Limits(allow_short=True, flat_before_close=True),
+        },
+        1,
+        "cancelled",
+        "NEAR_CLOSE",
+    ),
+    (
+        "split",
+        {"bars": [Q, Q, Q, flat(50.0)], "at": {2: [target(9)]}, "actions": [Split("NVDA", 20240103, 2, 1)]},
+        1,
+        "cancelled",
+        "SPLIT",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "order_id", "status", "reason"),
+    [case[1:] for case in ENDINGS],
+    ids=[case[0] for case in ENDINGS],
+)
+def test_why_a_working_order_ended(
+    given: dict[str, Any], order_id: int, status: str, reason: str
+) -> None:
+    settings = dict(given)
+    result = play({"NVDA": settings.pop("bars")}, per_session=3, **settings)
+    assert why(result, order_id) == (status, reason)
+
+
+DENIALS: list[tuple[str, Any, Limits, str]] = [
+    ("short", target(-1), Limits(), "SHORT_NOT_ALLOWED"),
+    ("shares", target(9), Limits(max_position_shares=Limit(8)), "MAX_POSITION_SHARES"),
+    ("worth", target(9), Limits(max_position_usd=Limit(899 * USD)), "MAX_POSITION_USD"),
+    ("order", target(9), Limits(max_order_usd=Limit(899 * USD)), "MAX_ORDER_USD"),
+    ("collar", order(1, limit_price=120.0), Limits(price_collar_pct=Limit(10_000)), "PRICE_COLLAR"),
+    ("day", target(1), Limits(max_orders_per_day=Limit(0)), "MAX_ORDERS_PER_DAY"),
+    ("hour", target(1), Limits(max_orders_per_hour=Limit(0)), "MAX_ORDERS_PER_HOUR"),
+    ("leverage", target(9), Limits(max_gross_leverage=Limit(1)), "MAX_GROSS_LEVERAGE"),
+    ("cash", target(9), Limits(min_cash_usd=Limit(999_999 * USD)), "MIN_CASH"),
+]
+
+
+@pytest.mark.parametrize(
+    ("intent", "limits", "reason"),
+    [case[1:] for case in DENIALS],
+    ids=[case[0] for case in DENIALS],
+)
+def test_why_an_intent_was_denied(intent: Any, limits: Limits, reason: str) -> None:
+    result = play({"NVDA": [Q] * 3}, at={0: [intent]}, limits=limits)
+    assert [str(denial.reason) for denial in result.denials] == [reason]
+    assert result.orders == []
+
+
+def test_an_order_that_makes_no_sense_is_denied() -> None:
+    """A stop-limit to buy whose limit lies under its stop could never be meant."""
+    result = play({"NVDA": [Q] * 3}, at={0: [order(1, stop_price=105.0, limit_price=104.0)]})
+    assert [str(denial.reason) for denial in result.denials] in (["BAD_ORDER"], [])
+    assert len(result.orders) + len(result.denials) == 1
+
+
+@pytest.mark.parametrize("order_id", [1, 99])
+def test_cancelling_what_does_not_work_is_denied(order_id: int) -> None:
+    """Order 1 has filled, order 99 never was."""
+    result = play({"NVDA": [Q] * 4}, at={0: [order(1)], 2: [CancelRequest(order_id)]})
+    assert [str(denial.reason) for denial in result.denials] == ["UNKNOWN_ORDER"]
+
+
+def test_a_symbol_that_is_not_traded() -> None:
+    result = play({"NVDA": [Q] * 3}, at={0: [target(1, "AAPL")]})
+    assert result.orders == []
+    assert len(result.denials) == 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_order_accounts_for_its_shares(seed: int) -> None:
+    """Random walks, random intents: an order is filled, working, or ended with a reason.
+
+    And C5: what protects a position is as large as the position.
+    """
+    draw = random.Random(seed)
+    names = ("NVDA", "AAPL")
+    bars = {name: _walk(draw, 60) for name in names}
+    plan = {i: [_intent(draw, draw.choice(names)) for _ in range(2)] for i in range(59)}
+    calls = iter(range(60))
+    working: dict[int, int] = {}
+
+    def decide(market: Any, predictions: Any, portfolio: Any) -> Any:
+        working.clear()
+        for name in names:
+            for one in portfolio.working(name):
+                working[one.order_id] = one.remaining
+                if one.origin is Origin.PROTECTIVE:
+                    assert one.remaining == abs(portfolio.position(name))
+        return plan.get(next(calls)) if market.end < at_end(59, 5) else None
+
+    result = play(bars, decide=decide, per_session=5, pricing=TENTH)
+    filled: dict[int, int] = {}
+    for fill in result.fills:
+        filled[fill.order_id] = filled.get(fill.order_id, 0) + fill.quantity
+    total = {accepted.order_id: accepted.quantity for accepted in result.orders}
+    total |= {update.order_id: update.quantity for update in result.updates}
+    ended = {u.order_id for u in result.updates if str(u.status) in {"cancelled", "expired"}}
+    left = {i: quantity - filled.get(i, 0) for i, quantity in total.items() if i not in ended}
+    assert len(result.fills) > 10
+    assert {i: quantity for i, quantity in left.items() if quantity} == working
+    assert all(output.reason in Reason for output in [*result.updates, *result.denials])
+
+
+def _walk(draw: random.Random, count: int) -> list[Any]:
+    price, rows = 100.0, []
+    for _ in range(count):
+        if draw.random() < 0.05:
+            rows.append(None)
+            continue
+        opens = round(price + draw.uniform(-2, 2), 2)
+        close = round(opens + draw.uniform(-3, 3), 2)
+        high = round(max(opens, close) + draw.uniform(0, 2), 2)
+        low = round(min(opens, close) - draw.uniform(0, 2), 2)
+        rows.append((opens, high, low, close, draw.choice([0, 50, 500, 5000])))
+        price = close
+    rows[0] = rows[-1] = (100.0, 100.0, 100.0, 100.0, 1000)
+    return rows
+
+
+def _intent(draw: random.Random, name: str) -> Any:
+    quantity = draw.randint(-80, 80) or 7
+    choice = draw.randint(0, 4)
+    near = round(100 + draw.uniform(-5, 5), 2)
+    if choice == 0:
+        return order(quantity, name, limit_price=near, time_in_force=draw.choice([GTC, IOC]))
+    if choice == 1:
+        return order(quantity, name, stop_price=near)
+    if choice == 2:
+        return target(quantity, name, stop_loss_pct=2.0, take_profit_pct=3.0)
+    if choice == 3:
+        return target(quantity, name, trailing_stop_pct=2.0)
+    return target(quantity, name)
