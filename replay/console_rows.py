@@ -260,7 +260,12 @@ def _row(
     if baseline is None:
         return Row(label, value)
     before = _cell(keys, baseline, None)
-    return Row(label, value, before, _change(keys, summary, baseline, value.text == before.text))
+    return Row(
+        label,
+        value,
+        before,
+        _change(keys, summary, baseline, looks_equal=value.text == before.text),
+    )
 
 
 def _cell(keys: tuple[str, ...], summary: Json, footnotes: Footnotes | None) -> Cell:
@@ -276,7 +281,7 @@ def _cell(keys: tuple[str, ...], summary: Json, footnotes: Footnotes | None) -> 
     return Cell("/".join(texts), Tone.NEGATIVE if is_negative else Tone.PLAIN)
 
 
-def _change(keys: tuple[str, ...], summary: Json, baseline: Json, looks_equal: bool) -> Cell:  # noqa: FBT001 - one caller, which names it
+def _change(keys: tuple[str, ...], summary: Json, baseline: Json, *, looks_equal: bool) -> Cell:
     """The difference of single numbers; for the rest whether they are the same."""
     after, before = summary.get(keys[0]), baseline.get(keys[0])
     is_number = all(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from daemon.feeds.times import iso_z
@@ -44,9 +45,9 @@ def _state(record: RunRecord) -> str:
     if not record.states or record.states[-1].state == "ACTIVE":
         return ""
     state = record.states[-1].state
-    since = next(change for change in record.states if change.state == state)
-    for before, after in zip(record.states, record.states[1:], strict=False):
-        if after.state == state and before.state != state:
+    since = record.states[0]
+    for before, after in pairwise(record.states):
+        if before.state != after.state:
             since = after
     why = f": {since.reason}" if since.reason else ""
     return f"Trading ended {state}, since {iso_z(since.instant)} ({since.source}{why})."

@@ -55,7 +55,7 @@ def at_open(order: WorkingOrder, bar: Bar) -> Touch | None:
         return Touch(sign * opened, slips=True)
     kind = order.spec.order_type
     if kind in STOPS:
-        level = stop_level_e4(order)
+        level = order.stop_e4
         if level is not None and opened >= sign * level:
             return Touch(sign * opened, slips=True)
         return None
@@ -70,11 +70,15 @@ def at_open(order: WorkingOrder, bar: Bar) -> Touch | None:
 
 
 def stop_in_bar(order: WorkingOrder, prices: Prices, slipped_e4: int) -> Touch | None:
-    """Whether the bar reaches a stop after its open; `slipped_e4` is the level after slippage."""
+    """Whether the bar reaches a stop; `slipped_e4` is the level after slippage.
+
+    An exit born at this bar's open may find that open beyond its level already.
+    """
     sign = order.sign
-    level = stop_level_e4(order)
+    level = order.stop_e4
     if level is None or prices.high < sign * level:
         return None
+    level = sign * max(sign * level, prices.open)
     if order.spec.order_type in STOPS:
         return Touch(level, slips=True)
     assert order.limit_e4 is not None, "a stop-limit order without a limit"
@@ -84,14 +88,11 @@ def stop_in_bar(order: WorkingOrder, prices: Prices, slipped_e4: int) -> Touch |
 def limit_in_bar(order: WorkingOrder, prices: Prices, tick_e4: int) -> Touch | None:
     """S9: the bar must trade through the limit by a tick; a touch does not fill."""
     assert order.limit_e4 is not None, "a limit order without a limit"
+    if prices.open < order.sign * order.limit_e4:
+        return Touch(order.sign * prices.open, slips=False)
     if prices.low <= order.sign * order.limit_e4 - tick_e4:
         return Touch(order.limit_e4, slips=False)
     return None
-
-
-def stop_level_e4(order: WorkingOrder) -> int | None:
-    """Where a stop triggers; None for a trailing stop that has not seen a price yet."""
-    return order.stop_e4
 
 
 def trailing_level_e4(order: WorkingOrder, tick_e4: int) -> int:

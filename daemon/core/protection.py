@@ -51,9 +51,11 @@ class Protection:
             return
         if flipped or abs(position.quantity) > abs(before):
             bracket = order.spec.bracket or self._brackets.get(symbol)
+            if order.withdrawn_for is Reason.HALTED:
+                bracket = None  # a halt lets no exit rest; it says what is left without a stop
             if bracket is not None:
                 self._drop(symbol, Reason.RESIZED, instant)
-                eligible_from = bar.start if how == "open" else instant
+                eligible_from = instant if how == "close" else bar.start
                 self._cover(position, bracket, instant, eligible_from)
                 if how in ("stop", "limit"):
                     self._in_entry_bar(symbol, bar, how)
@@ -150,8 +152,13 @@ class Protection:
         return found
 
     def _in_entry_bar(self, symbol: str, bar: Bar, how: str) -> None:
-        """S13: after an intrabar entry a stop inside the bar counts, a target seldom."""
+        """S13: after an intrabar entry a stop inside the bar counts, a target seldom.
+
+        This is all that the entry's bar may do to them: for the venue they rest until the next.
+        """
         venue = self._venue
+        for order in self._orders[symbol]:
+            order.eligible_from = bar.end
         for order in list(self._orders.get(symbol, [])):
             if order.stop_e4 is None or order.ended:
                 continue

@@ -224,13 +224,13 @@ class Risk:
     ) -> tuple[str, str, Limit | None] | None:
         """The first limit that the whole order would break: its name, the figures and itself."""
         limits, change = self.limits, sign_of(spec.side) * spec.quantity
-        if not limits.allow_short and exposure.signed_after(spec.symbol, change) < 0:
+        if not limits.allow_short and exposure.after(spec.symbol, change) < 0:
             return "allow_short", "allow_short is false", None
         for name, limit in self._breached.items():
             if limit.action is Action.DENY:
                 return name, "reached", limit
         close = self._portfolio.positions[spec.symbol].close_e4 * MICROS_PER_E4
-        shares = exposure.shares_after(spec.symbol, change)
+        shares = abs(exposure.after(spec.symbol, change))
         equity = self._portfolio.equity_micros
         measures = {
             "max_position_shares": lambda: shares,

@@ -122,6 +122,7 @@ class Venue:
     def withdraw(self, order: WorkingOrder, reason: Reason, instant: int) -> bool:
         """Cancel by command or decision at `instant`; False where the market has filled it (C3)."""
         if self.is_fill_pending(order, instant):
+            order.withdrawn_for = order.withdrawn_for or reason
             return False
         if not order.at_market and self._bar_has_started(order, instant):
             self.withdrawn.append((order, instant))
@@ -198,7 +199,7 @@ class Venue:
         for order in list(self.working.values()):
             if order.spec.time_in_force is TimeInForce.GTC:
                 continue
-            if order.eligible_from > session.last_start:
+            if order.first_eligible > session.last_start:
                 continue
             position = self.portfolio.positions[order.symbol].quantity
             if order.after_gap and order.filled == 0:
@@ -263,7 +264,8 @@ class Venue:
         if touch is REST:
             self._rest(order)
         elif touch is not None:
-            other = self._other_outcome(order, bar)
+            gapped = touch.reference_e4 == price_e4(bar.open)  # then the open decides, no guess
+            other = None if gapped else self._other_outcome(order, bar)
             self._fill(order, bar, touch, "stop", other_e4=other)
 
     def _at_limit(self, order: WorkingOrder, bar: Bar) -> None:
@@ -365,8 +367,14 @@ class Venue:
             self.report(order, order.unfilled, market.end)
 
     def _cancel_siblings(self, order: WorkingOrder, quantity: int, market: MarketSlice) -> None:
-        """S15: a fill of q takes q off the group's other orders; brackets follow the position."""
+        """S15: a fill of q takes q off the group's other orders.
+
+        In a bracket's group the protective orders follow the position, and exits that stand beside
+        each other are parts of one way out: only a protective fill takes from them.
+        """
         if order.group is None:
+            return
+        if order.group == self.protection.group(order.symbol) and not order.is_protective:
             return
         for sibling in list(self.working.values()):
             if sibling.group != order.group or sibling is order or sibling.is_protective:
@@ -392,8 +400,12 @@ class Venue:
             if order.spec.order_type is OrderType.TRAILING_STOP and not order.at_market:
                 born_now = order.decided == market.end
                 fill_rules.trail(order, bar, self.pricing.tick_e4, born_now=born_now)
-            if order.spec.time_in_force is TimeInForce.IOC and order.eligible_from <= market.start:
+            if order.first_eligible > market.start:
+                continue
+            if order.spec.time_in_force is TimeInForce.IOC:
                 self.end(order, OrderTrigger.CANCEL, Reason.IOC_REMAINDER, market.end)
+            elif order.withdrawn_for is not None:
+                self.end(order, OrderTrigger.CANCEL, order.withdrawn_for, market.end)
 
     def orders_of(self, symbol: str) -> Iterable[WorkingOrder]:
         """The working orders of one symbol, by number."""

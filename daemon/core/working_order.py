@@ -44,7 +44,8 @@ class WorkingOrder:
     """A spec that passed the gate, and what has become of it so far.
 
     `at_market` is set once a stop has triggered without filling whole: the rest is a market order
-    from the next bar. `extreme_e4` is the best price a trailing stop has seen. `charged_micros`
+    from the next bar, so `eligible_from` moves on while `first_eligible` stays. `withdrawn_for` is
+    set when a withdrawal came too late for the bar that has started: what that bar leaves ends. `extreme_e4` is the best price a trailing stop has seen. `charged_micros`
     and `notional_micros` are the commission and the notional of all its fills so far.
     """
 
@@ -56,6 +57,7 @@ class WorkingOrder:
         "eligible_from",
         "extreme_e4",
         "filled",
+        "first_eligible",
         "group",
         "limit_e4",
         "notional_micros",
@@ -67,6 +69,7 @@ class WorkingOrder:
         "stop_e4",
         "symbol",
         "unfilled",
+        "withdrawn_for",
     )
 
     def __init__(
@@ -77,7 +80,7 @@ class WorkingOrder:
         self.symbol = spec.symbol
         self.sign = sign_of(spec.side)
         self.decided = decided
-        self.eligible_from = eligible_from
+        self.eligible_from = self.first_eligible = eligible_from
         self.group = group
         self.quantity = spec.quantity
         self.filled = 0
@@ -88,6 +91,7 @@ class WorkingOrder:
         self.at_market = spec.order_type is OrderType.MARKET
         self.after_gap = False
         self.unfilled = Reason.NOT_REACHED
+        self.withdrawn_for: Reason | None = None
         self.charged_micros = 0
         self.notional_micros = 0
 

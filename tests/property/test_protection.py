@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import given
 
 from daemon.core.events import Bracket, MarketSlice, OrderRequest, TargetPosition
-from daemon.core.outputs import Fill, OrderAccepted, OrderUpdated, StateChanged
+from daemon.core.outputs import Fill, OrderAccepted, StateChanged, TradeClosed
 from tests.property.lives import Orders
 from tests.property.scenarios import Scenario, often, scenarios
 from tests.property.tracing import Snapshot, Trace, run
@@ -56,6 +56,8 @@ def test_a_position_opened_with_a_bracket_stays_guarded(scenario: Scenario) -> N
                 signed = output.quantity if output.side == "buy" else -output.quantity
                 if abs(before + signed) > abs(before) or before * (before + signed) < 0:
                     guarded.add(output.symbol)
+            elif isinstance(output, TradeClosed):
+                guarded.discard(output.symbol)
             elif isinstance(output, StateChanged) and output.state == "HALTED":
                 guarded.clear()
             orders.enter(output)
@@ -124,27 +126,30 @@ def test_an_exit_of_a_bracket_never_opens_a_position(scenario: Scenario) -> None
 
 
 @often
-@given(scenarios())
-def test_a_fill_takes_its_shares_off_the_groups_other_orders(scenario: Scenario) -> None:
+@given(scenarios(actions=False))
+def test_a_fill_takes_its_shares_off_the_other_orders_of_a_named_group(scenario: Scenario) -> None:
     trace = run(scenario)
     orders = Orders()
-    since: dict[int, int] = {}
+    taken: dict[int, int] = {}
     for _, output in trace.outputs():
         if isinstance(output, OrderAccepted):
-            since[output.order_id] = 0
-        elif isinstance(output, Fill):
-            life = orders.lives[output.order_id]
-            for other in orders.working:
-                if life.accepted.group is not None and other.accepted.group == life.accepted.group:
-                    if not other.is_protective:
-                        since[other.accepted.order_id] += output.quantity
-                        assert since[other.accepted.order_id] <= other.accepted.quantity
-        elif isinstance(output, OrderUpdated) and output.reason == "SPLIT":
-            since[output.order_id] = 0
+            taken[output.order_id] = 0
         orders.enter(output)
         if isinstance(output, Fill):
+            group = orders.lives[output.order_id].accepted.group
+            for other in orders.lives.values():
+                same = group is not None and other.accepted.group == group
+                if same and other.accepted.order_id != output.order_id:
+                    taken[other.accepted.order_id] += output.quantity
+    brackets = {x.accepted.group for x in orders.lives.values() if x.is_protective}
+    for life in orders.lives.values():
+        accepted = life.accepted
+        if accepted.group is None or accepted.group in brackets:
             continue
-    for life in orders.working:
-        if not life.is_protective and life.accepted.group is not None:
-            left = life.accepted.quantity - since[life.accepted.order_id]
-            assert life.remaining == left
+        assert life.filled + taken[accepted.order_id] <= accepted.quantity or life.ended
+        if not life.ended:
+            assert life.remaining == accepted.quantity - taken[accepted.order_id] - life.filled
+        total = sum(x.filled for x in orders.lives.values() if x.accepted.group == accepted.group)
+        others = [x for x in orders.lives.values() if x.accepted.group == accepted.group]
+        if len({x.accepted.decided for x in others}) == 1:
+            assert total <= max(x.accepted.quantity for x in others)

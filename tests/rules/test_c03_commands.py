@@ -352,3 +352,72 @@ def _path(result: Result) -> list[int]:
         held += signed
         path.append(held)
     return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "protected"), [(Halt, False), (Pause, True), (Reduce, True)]
+)
+def test_the_bracket_of_an_entry_that_could_not_be_recalled(kind: Any, protected: bool) -> None:
+    """A pause keeps protection, a halt lets nothing work but flattening."""
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), (100.0, 101.0, 94.0, 95.0), flat(95.0)]},
+        at={0: [target(10, stop_price=95.0)]},
+        commands=[say(kind, middle(1))],
+    )
+    assert fills(result) == [(1, 10, 100.0)] + ([(2, -10, 95.0)] if protected else [])
+
+
+def test_flatten_after_a_halt() -> None:
+    result = play(
+        {"NVDA": BARS},
+        at={0: [target(10)]},
+        commands=[say(Halt, at_end(1)), say(Flatten, at_end(3))],
+    )
+    assert fills(result) == [(1, 10, 101.0), (4, -10, 104.0)]
+
+
+def test_flatten_after_the_market_took_part_of_an_entry() -> None:
+    """Budgets 40, 60: at mid-bar 2 another 60 are beyond recall; all 100 go afterwards."""
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0, 400), *([flat(100.0, 600)] * 4)]},
+        at={0: [target(100)]},
+        commands=[say(Flatten, middle(2))],
+        pricing=rules(participation_ppm=100_000),
+    )
+    moves = [(i, q) for i, q, _ in fills(result)]
+    assert moves[:2] == [(1, 40), (2, 60)]
+    assert result.position() == 0
+    assert sum(q for _, q in moves[2:]) == -100
+
+
+def test_flatten_beside_a_pending_part_exit() -> None:
+    """Of 10 the strategy sells 4 in bar 2, so only 6 are left to flatten."""
+    result = play(
+        {"NVDA": BARS},
+        at={0: [target(10)], 1: [target(6)]},
+        commands=[say(Flatten, middle(2))],
+    )
+    assert fills(result) == [(1, 10, 101.0), (2, -4, 102.0), (3, -6, 103.0)]
+
+
+def test_flatten_of_a_position_with_a_bracket_sells_once() -> None:
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), flat(100.0), (100.0, 106.0, 94.0, 95.0), flat(95.0)]},
+        at={0: [target(10, stop_price=95.0, take_profit_price=105.0)]},
+        commands=[say(Flatten, middle(2))],
+    )
+    assert fills(result) == [(1, 10, 100.0), (3, -10, 100.0)]
+
+
+def test_a_command_that_is_refused_says_so() -> None:
+    from daemon.core.outputs import CommandRefused
+
+    limits = Limits(allow_short=True, max_daily_loss_usd=Limit(1500 * USD, Action.HALT))
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), *([flat(85.0)] * 3)]},
+        at={0: [target(100)]},
+        limits=limits,
+        commands=[say(Reset, at_end(2))],
+    )
+    (refused,) = result.of(CommandRefused)
+    assert "loss" in refused.detail

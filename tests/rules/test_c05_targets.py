@@ -158,3 +158,25 @@ def test_symbols_do_not_mix() -> None:
         ("AAPL", 20, "sell"),
         ("AAPL", 25, "buy"),
     ]
+
+
+def test_growing_without_a_bracket_keeps_the_one_there_is() -> None:
+    """What protects is always as large as the position."""
+    result = play(
+        {"NVDA": [flat(100.0)] * 4 + [flat(94.0)]},
+        at={0: [target(100, stop_price=95.0)], 1: [target(150)]},
+    )
+    assert moves(result) == [(1, 100), (2, 50), (4, -150)]
+
+
+@pytest.mark.parametrize(("sign", "level"), [(1, 99.75), (-1, 110.25)])
+def test_growing_moves_levels_in_percent_to_the_new_average(sign: int, level: float) -> None:
+    """100 at 100 and 100 at 110: 105; 5 % away from it."""
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), flat(110.0), flat(105.0), flat(level)]},
+        at={
+            0: [target(100 * sign, stop_loss_pct=5.0 if sign > 0 else 15.0)],
+            1: [target(200 * sign, stop_loss_pct=5.0)],
+        },
+    )
+    assert fills(result)[1:] == [(2, 100 * sign, 110.0), (4, -200 * sign, level)]

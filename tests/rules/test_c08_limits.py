@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from daemon.core.events import Reset
 from daemon.core.limits import Action, Limit, Limits
+from daemon.core.outputs import CommandRefused
 from tests.harness import Quote, Result, play
-from tests.rules.tools import USD, fills, flat, order, target
+from tests.rules.tools import USD, at_end, fills, flat, order, target
 
 PPM = 1_000_000
 BARS = [flat(100.0)] * 8
@@ -516,3 +518,91 @@ def test_holding_above_a_limit_is_no_order() -> None:
     )
     assert result.denials == []
     assert result.position() == 40
+
+
+@pytest.mark.parametrize(
+    ("request_", "sold"),
+    [
+        (order(-20), 10),
+        (order(-20, limit_price=100.0), 10),  # through in bar 3
+        (order(-20, stop_price=100.0), 10),
+    ],
+)
+def test_an_explicit_sale_of_more_than_is_held(request_: Any, sold: int) -> None:
+    bars = [flat(100.0), flat(100.0), flat(100.0), (100.0, 101.0, 99.0, 100.0)]
+    result = play(
+        {"NVDA": bars}, at={0: [target(10)], 2: [request_]}, limits=Limits()
+    )
+    assert [(i, q) for i, q, _ in fills(result)] == [(1, 10), (3, -sold)]
+    assert denied(result) == [("SHORT_NOT_ALLOWED", -10)]
+
+
+def test_two_sales_at_market_do_not_sell_twice() -> None:
+    result = play(
+        {"NVDA": BARS}, at={0: [target(10)], 2: [order(-10), order(-6)]}, limits=Limits()
+    )
+    assert result.position() == 0
+    assert denied(result) == [("SHORT_NOT_ALLOWED", -6)]
+
+
+def test_accepting_a_drawdown_starts_a_new_peak() -> None:
+    """8500 of 10,000 halts; accepted, 15 % of 8500 are left: 7225, not 8499."""
+    closes = [100.0, 100.0, 85.0, 85.0, 80.0, 72.26, 72.25]
+    result = play(
+        {"NVDA": [flat(close) for close in closes]},
+        at={0: [target(100)]},
+        cash_usd=10_000,
+        limits=limits(max_drawdown_pct=Limit(150_000, Action.HALT)),
+        commands=[Reset(at_end(2), "operator", "go on", accept="drawdown")],
+    )
+    assert state_names(result) == ["HALTED", "ACTIVE", "HALTED"]
+    assert result.states[2].instant == result.slice_ends[6]
+
+
+@pytest.mark.parametrize("accept", [None, "loss"])
+def test_a_drawdown_is_not_lifted_without_its_word(accept: str | None) -> None:
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), flat(85.0), flat(85.0)]},
+        at={0: [target(100)]},
+        cash_usd=10_000,
+        limits=limits(max_drawdown_pct=Limit(150_000, Action.HALT)),
+        commands=[Reset(at_end(2), "operator", "go on", accept=accept)],
+    )
+    assert state_names(result) == ["HALTED"]
+    (refused,) = result.of(CommandRefused)
+    assert "drawdown" in refused.detail
+
+
+def test_a_cause_that_is_gone_needs_no_word() -> None:
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), flat(85.0), flat(95.0), flat(95.0)]},
+        at={0: [target(100)]},
+        cash_usd=10_000,
+        limits=limits(max_drawdown_pct=Limit(150_000, Action.HALT)),
+        commands=[Reset(at_end(3), "operator", "it came back")],
+    )
+    assert state_names(result) == ["HALTED", "ACTIVE"]
+
+
+def test_a_hold_of_a_limit_stays_over_the_night() -> None:
+    """The next session's loss is nothing, yet only a person resumes."""
+    bars = [flat(100.0), flat(90.0), flat(90.0), flat(90.0), flat(90.0)]
+    bars[1] = (100.0, 100.0, 90.0, 90.0)
+    result = play(
+        {"NVDA": bars},
+        at={0: [target(100)], 3: [target(110)]},
+        per_session=2,
+        limits=limits(max_daily_loss_usd=Limit(1000 * USD, Action.PAUSE)),
+        commands=[],
+    )
+    assert denied(result) == [("PAUSED", 10)]
+
+
+def test_a_symbol_without_a_price_yet() -> None:
+    """AAPL's first bar is that of slice 2."""
+    result = play(
+        {"NVDA": BARS, "AAPL": [None, None, *([flat(50.0)] * 6)]},
+        at={0: [target(10, "AAPL")], 2: [target(10, "AAPL")]},
+    )
+    assert denied(result) == [("NO_PRICE", 10)]
+    assert fills(result) == [(3, 10, 50.0)]

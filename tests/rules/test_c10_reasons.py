@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from daemon.core.events import CancelRequest, Halt, Pause, Reduce, Split
+from daemon.core.events import (
+    CancelRequest,
+    Halt,
+    OrderRequest,
+    OrderType,
+    Pause,
+    Reduce,
+    Side,
+    Split,
+)
 from daemon.core.limits import Limit, Limits
 from daemon.core.outputs import Origin, Reason
 from tests.harness import play, rules
@@ -136,11 +145,24 @@ def test_why_an_intent_was_denied(intent: Any, limits: Limits, reason: str) -> N
     assert result.orders == []
 
 
-def test_an_order_that_makes_no_sense_is_denied() -> None:
-    """A stop-limit to buy whose limit lies under its stop could never be meant."""
-    result = play({"NVDA": [Q] * 3}, at={0: [order(1, stop_price=105.0, limit_price=104.0)]})
-    assert [str(denial.reason) for denial in result.denials] in (["BAD_ORDER"], [])
-    assert len(result.orders) + len(result.denials) == 1
+@pytest.mark.parametrize(
+    "request_",
+    [
+        OrderRequest("NVDA", Side.BUY, 0),
+        OrderRequest("NVDA", Side.SELL, -5),
+        OrderRequest("NVDA", Side.BUY, 5, OrderType.LIMIT),
+        OrderRequest("NVDA", Side.BUY, 5, OrderType.STOP),
+        OrderRequest("NVDA", Side.BUY, 5, OrderType.STOP_LIMIT, limit_price=100.0),
+        OrderRequest("NVDA", Side.BUY, 5, OrderType.TRAILING_STOP),
+        OrderRequest("NVDA", Side.BUY, 5, OrderType.LIMIT, limit_price=-1.0),
+        OrderRequest("NVDA", Side.BUY, 5, OrderType.LIMIT, limit_price=float("nan")),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_denied(request_: OrderRequest) -> None:
+    result = play({"NVDA": [Q] * 3}, at={0: [request_]})
+    assert [str(denial.reason) for denial in result.denials] == ["BAD_ORDER"]
+    assert result.denials[0].detail
+    assert result.orders == []
 
 
 @pytest.mark.parametrize("order_id", [1, 99])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from daemon.core.limits import Limits
 from tests.harness import play, rules
 from tests.rules.tools import GTC, fills, flat, order, target
 
@@ -173,4 +174,21 @@ def test_a_stop_leaves_nothing_for_a_resting_exit() -> None:
         at={0: [target(100, stop_price=95.0)], 1: [order(-100, limit_price=110.0, time_in_force=GTC)]},
     )
     assert fills(result) == [(1, 100, 100.0), (2, -100, 95.0)]
+    assert result.position() == 0
+
+
+def test_exits_of_one_position_share_it_without_a_group() -> None:
+    """A limit and a stop for the same 10 shares: what fills first ends the other."""
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), flat(106.0), flat(80.0)]},
+        at={
+            0: [target(10)],
+            1: [
+                order(-10, limit_price=105.0, time_in_force=GTC),
+                order(-10, stop_price=95.0, time_in_force=GTC),
+            ],
+        },
+        limits=Limits(),
+    )
+    assert fills(result) == [(1, 10, 100.0), (2, -10, 106.0)]
     assert result.position() == 0

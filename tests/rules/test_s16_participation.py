@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.harness import play, rules
-from tests.rules.tools import IOC, fills, flat, order, target, why
+from tests.rules.tools import GTC, IOC, fills, flat, order, target, why
 
 FORTIETH = rules(participation_ppm=25_000)
 
@@ -163,3 +163,27 @@ def test_a_stop_triggered_without_volume_goes_on_at_market() -> None:
     result = play({"NVDA": bars}, at={0: [target(100, stop_price=95.0)]}, pricing=FORTIETH)
     assert fills(result) == [(1, 100, 100.0), (3, -100, 101.0)]
     assert "triggered" in [str(update.status) for update in result.updates]
+
+
+def test_a_stop_in_an_entry_bar_whose_volume_is_used_up() -> None:
+    """Budget 60 goes to the entry; the stop triggers at 95 and waits for bar 2's open.
+
+    There the exit of 60 comes first, then the 40 that the entry still lacked.
+    """
+    result = play(
+        {"NVDA": [flat(100.0), (100.0, 100.0, 94.0, 96.0, 600), flat(96.0), flat(96.0)]},
+        at={0: [target(100, stop_price=95.0)]},
+        pricing=rules(participation_ppm=100_000),
+    )
+    assert fills(result) == [(1, 60, 100.0), (2, -60, 96.0), (2, 40, 96.0)]
+
+
+def test_a_gtc_remainder_goes_on_in_the_next_session() -> None:
+    bars = [flat(100.0), flat(100.0, 400), flat(100.0, 300), flat(100.0, 300), flat(100.0)]
+    result = play(
+        {"NVDA": bars},
+        at={0: [order(100, time_in_force=GTC)]},
+        per_session=2,
+        pricing=rules(participation_ppm=100_000),
+    )
+    assert [(i, q) for i, q, _ in fills(result)] == [(1, 40), (2, 30), (3, 30)]

@@ -79,11 +79,7 @@ def mirrored(quotes: Sequence[Quote | None], about: float = 100.0) -> list[Quote
     def turn(price: float) -> float:
         return round(2 * about - price, 4)
 
-    return [
-        None if quote is None else (turn(quote[0]), turn(quote[2]), turn(quote[1]), turn(quote[3]))
-        + tuple(quote[4:])
-        for quote in quotes
-    ]
+    return [quote and (*(turn(quote[i]) for i in (0, 2, 1, 3)), *quote[4:]) for quote in quotes]
 
 
 def ends(result: Result, order_id: int) -> OrderUpdated:

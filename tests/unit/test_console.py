@@ -225,7 +225,11 @@ def test_a_wide_terminal_has_two_columns(
     assert len(narrow.splitlines()) > len(wide.splitlines()) + 20
 
 
-def test_a_pipe_has_no_colours_and_no_trailing_blanks(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_a_pipe_has_no_colours_and_no_trailing_blanks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
     print_summary(summary_of(), {}, plain=False)  # captured output is no terminal
     text = capsys.readouterr().out
     assert ESCAPE not in text

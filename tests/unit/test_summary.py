@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from daemon.core.events import Outcome, Side
+from daemon.core.events import Outcome, Side, Split
 from daemon.core.orders import OrderStatus
-from daemon.core.outputs import Denial, Origin, Reason, StateChanged
+from daemon.core.outputs import Denial, LimitBreached, Origin, Reason, StateChanged
 from daemon.core.units import HOUR_NS
 from replay.record import GapRow, PredictionRow, RunRecord
 from replay.summary import summarise, summary_json
@@ -445,6 +445,48 @@ def test_orders_denials_and_states() -> None:
     )
     assert found["warnings"][-1] == (
         "No order was filled; the most frequent denial is MIN_CASH (2)."
+    )
+
+
+def test_the_final_state_counts_from_when_it_began() -> None:
+    record = equity_record([1_000])
+    record.states = [
+        StateChanged(1 * 10**9, "HALTED", "ACTIVE", "operator", "HALTED", False, "drill"),
+        StateChanged(2 * 10**9, "ACTIVE", "HALTED", "operator", "HALTED", True, ""),
+        StateChanged(3 * 10**9, "PAUSED", "ACTIVE", "feed", "PAUSED", False, "silence"),
+        StateChanged(4 * 10**9, "PAUSED", "PAUSED", "operator", "PAUSED", False, "look"),
+    ]
+    said = summary_of(record)["warnings"][0]
+    assert said == "Trading ended PAUSED, since 1970-01-01T00:00:03Z (feed: silence)."
+    record.states = record.states[:2]
+    assert not any("Trading ended" in warning for warning in summary_of(record)["warnings"])
+
+
+def test_corporate_actions_count_on_raw_tapes_alone() -> None:
+    places, made = slots(2, 390), MadeColumns()
+    made.add(places[0].start, places[0].end, (80.0, 80.0, 80.0, 80.0))
+    made.add(places[1].start, places[1].end, (10.0, 10.0, 10.0, 10.0))
+    split = Split("NVDA", places[1].date, 8, 1)
+    found = {}
+    for adjustment in ("raw", "splits"):
+        record = equity_record([1_000, 1_000], tape={"adjustment": adjustment})
+        record.bars, record.notes = {"NVDA": made}, {"actions": [split]}
+        found[adjustment] = summary_of(record)
+    assert found["raw"]["buy_and_hold_return_pct"] == 0
+    assert found["raw"]["corporate_actions"] == {"splits": 1, "dividends": 0}
+    assert found["splits"]["buy_and_hold_return_pct"] == -87.5
+    assert not any("Raw prices" in warning for warning in found["raw"]["warnings"])
+
+
+def test_limits_that_could_not_be_kept_are_said() -> None:
+    record = equity_record([1_000])
+    record.notes["breaches"] = [
+        LimitBreached(10**9, "flat_before_close", "NVDA", "20 shares stay"),
+        LimitBreached(2 * 10**9, "flat_before_close", "NVDA", "10 shares stay"),
+    ]
+    assert summary_of(record)["warnings"][0] == (
+        "A limit could not be kept 2 times, first flat_before_close of NVDA at "
+        "1970-01-01T00:00:01Z: 20 shares stay."
     )
 
 
