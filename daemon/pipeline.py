@@ -303,7 +303,8 @@ class Pipeline:
         values: dict[str, float] = {}
         for prediction in predictions:
             self.predictions.append((market.end, prediction))
-            self.account.control.count_model(prediction.failure, market.end)
+            if market.outcome is not Outcome.WARMUP:
+                self.account.control.count_model(prediction.failure, market.end)
             if prediction.value is not None:
                 values[prediction.symbol] = prediction.value
         self._values = self.account.portfolio.predictions = values
@@ -330,7 +331,7 @@ class Pipeline:
     def _review(self, market: MarketSlice) -> None:
         account = self.account
         self._approved = account.risk.review(market, self._intents)
-        if account.control.flattening:
+        if account.control.flattening and market.outcome is Outcome.RECEIVED:
             self._approved = [*self._approved, *account.risk.flatten(market.end)]
         quiet = not (self._approved or account.outputs or account.venue.working)
         lasting = self._intents is None or type(self._intents) is tuple

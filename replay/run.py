@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from msgspec.structs import replace
+
 from daemon.assembly import open_account
 from daemon.config import Config, load_config, require_supported, require_tape
 from daemon.core.account import Account
 from daemon.core.costs import DateOutsideTableError
-from daemon.core.events import CorporateAction, Split
+from daemon.core.events import CorporateAction, Dividend, Split
+from daemon.core.split_factors import SplitFactors
+from daemon.core.units import divide_half_even
 from daemon.corporate_actions import read_corporate_actions
 from daemon.errors import PapertapeError, RefusedError
 from daemon.feeds.calendar import Calendar, load_calendar
@@ -187,13 +191,26 @@ def applied_actions(inputs: Inputs) -> list[CorporateAction]:
     if not inputs.sessions or adjustment == "splits_dividends":
         return []
     first, last = inputs.sessions[0].session.date, inputs.sessions[-1].session.date
-    return [
+    due = [
         action
         for action in inputs.actions
-        if first <= action.effective <= last
-        and action.symbol in inputs.config.symbols
-        and (adjustment == "raw" or not isinstance(action, Split))
+        if first <= action.effective <= last and action.symbol in inputs.config.symbols
     ]
+    return due if adjustment == "raw" else _per_adjusted_share(due, inputs.actions)
+
+
+def _per_adjusted_share(
+    due: Sequence[CorporateAction], actions: Sequence[CorporateAction]
+) -> list[CorporateAction]:
+    """Dividends of a tape adjusted for splits: an adjusted share is a part of one as traded."""
+    factors = SplitFactors([action for action in actions if isinstance(action, Split)])
+    found: list[CorporateAction] = []
+    for action in due:
+        if isinstance(action, Dividend):
+            factor = factors.factor(action.symbol, action.effective)
+            amount = divide_half_even(action.amount_micros * factor.denominator, factor.numerator)
+            found.append(replace(action, amount_micros=amount))
+    return found
 
 
 def _explained(error: TaskFailedError) -> PapertapeError:

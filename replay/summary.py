@@ -323,9 +323,8 @@ def _suspected_factor(record: RunRecord) -> float | NotAvailable:
 
 
 def _actions(record: RunRecord) -> Sequence[CorporateAction]:
-    """The corporate actions that changed prices of this tape: those of a raw one."""
-    actions: Sequence[CorporateAction] = record.notes.get("actions") or ()
-    return actions if _adjustment(record) == "raw" else ()
+    """The corporate actions the run applied: on an adjusted tape its prices hold the splits."""
+    return record.notes.get("actions") or ()
 
 
 def _count(messages: int | Sequence[object] | None) -> int:

@@ -173,7 +173,7 @@ def conventions(record: RunRecord) -> list[str]:
     return [
         *CONVENTIONS.strip().splitlines(),
         f"Orders: {_execution(execution)}",
-        _shorts(record.config, execution),
+        _shorts(record.config),
     ]
 
 
@@ -191,8 +191,7 @@ def _execution(execution: Mapping[str, Any]) -> str:
     )
 
 
-def _shorts(config: Mapping[str, Any], execution: Mapping[str, Any]) -> str:
+def _shorts(config: Mapping[str, Any]) -> str:
     if not (config.get("risk") or {}).get("allow_short"):
         return "Shorts: not allowed."
-    rate = execution.get("short_borrow_rate_pct")
-    return f"Shorts: {'free of borrow fees' if rate is None else f'borrowed at {rate} % a year'}."
+    return "Shorts: free of borrow fees, which this version does not charge."

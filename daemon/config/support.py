@@ -13,6 +13,10 @@ def require_supported(config: Config) -> None:
         word = "registered" if config.model.kind == "registry" else "remote"
         message = f"{word} models are not available in this version: use recorded or baseline"
         raise RefusedError(f"{_place(config, 'model')}: model: {message}")
+    if config.execution.short_borrow_rate_pct is not None:
+        message = "borrow fees are not charged in this version: leave it null (shorts are free)"
+        place = config.origins.get(("execution", "short_borrow_rate_pct"), str(config.path))
+        raise RefusedError(f"{place}: execution.short_borrow_rate_pct: {message}")
 
 
 def require_tape(config: Config) -> TapeConfig:

@@ -6,6 +6,7 @@ only where they would grow a position, and never in favour of another order: the
 
 from __future__ import annotations
 
+from daemon.core.events import OrderType
 from daemon.core.portfolio import Portfolio
 from daemon.core.units import MICROS_PER_E4
 from daemon.core.venue import Venue
@@ -69,8 +70,7 @@ class Exposure:
 
     def reserve(self, spec: OrderSpec) -> None:
         """An approved order takes its share of what is left for the next ones."""
-        resting = spec.limit_e4 is not None or spec.stop_e4 is not None
-        resting = resting or spec.trail_ppm is not None
+        resting = spec.order_type is not OrderType.MARKET
         quantity = sign_of(spec.side) * spec.quantity
         self._symbols[spec.symbol].count(quantity, resting=resting, times=1)
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from daemon.core.events import Bar, OrderType
 from daemon.core.orders import OrderStatus
-from daemon.core.units import PPM, ceil_to, floor_to, price_e4
+from daemon.core.pricing import Pricing
+from daemon.core.units import price_e4
 from daemon.core.working_order import STOPS, WorkingOrder
 
 
@@ -85,26 +86,25 @@ def stop_in_bar(order: WorkingOrder, prices: Prices, slipped_e4: int) -> Touch |
     return Touch(level, slips=True) if sign * slipped_e4 <= sign * order.limit_e4 else REST
 
 
-def limit_in_bar(order: WorkingOrder, prices: Prices, tick_e4: int) -> Touch | None:
-    """S9: the bar must trade through the limit by a tick; a touch does not fill."""
+def limit_in_bar(order: WorkingOrder, prices: Prices, pricing: Pricing, date: int) -> Touch | None:
+    """S9: the bar must trade through the limit by a tick as traded; a touch does not fill."""
     assert order.limit_e4 is not None, "a limit order without a limit"
     if prices.open < order.sign * order.limit_e4:
         return Touch(order.sign * prices.open, slips=False)
-    if prices.low <= order.sign * order.limit_e4 - tick_e4:
+    through = (order.sign * order.limit_e4 - prices.low) * pricing.factor(order.symbol, date)
+    if through >= pricing.tick_e4:
         return Touch(order.limit_e4, slips=False)
     return None
 
 
-def trailing_level_e4(order: WorkingOrder, tick_e4: int) -> int:
+def trailing_level_e4(order: WorkingOrder, pricing: Pricing, date: int) -> int:
     """A trailing stop's level from the best price seen, rounded to the tick away from it."""
     extreme, trail = order.extreme_e4, order.spec.trail_ppm
     assert extreme is not None and trail is not None, "not a trailing stop that has started"
-    if order.sign < 0:
-        return floor_to(extreme * (PPM - trail) // PPM, tick_e4)
-    return ceil_to(-(-extreme * (PPM + trail) // PPM), tick_e4)
+    return pricing.level_e4(order.symbol, date, extreme, 1, order.sign * trail)
 
 
-def trail(order: WorkingOrder, bar: Bar, tick_e4: int, *, born_now: bool) -> None:
+def trail(order: WorkingOrder, bar: Bar, pricing: Pricing, date: int, *, born_now: bool) -> None:
     """S14: move a trailing stop by what this bar showed, for the bars after it.
 
     In the bar in which it is born only the close counts, since the bar's extreme may have come
@@ -117,4 +117,4 @@ def trail(order: WorkingOrder, bar: Bar, tick_e4: int, *, born_now: bool) -> Non
         order.extreme_e4 = max(order.extreme_e4, best)
     else:
         order.extreme_e4 = min(order.extreme_e4, best)
-    order.stop_e4 = trailing_level_e4(order, tick_e4)
+    order.stop_e4 = trailing_level_e4(order, pricing, date)

@@ -23,20 +23,23 @@ def stop_touch(order: WorkingOrder, bar: Bar, pricing: Pricing, date: int) -> To
 def ambiguous_cancels(
     withdrawn: Iterable[tuple[WorkingOrder, int]], market: MarketSlice, pricing: Pricing
 ) -> list[CancelAmbiguous]:
-    """The orders withdrawn within the slice's bars that these bars would have filled."""
+    """The withdrawn orders that these bars would have filled, had they been known in time.
+
+    A bar that was over before the withdrawal and comes late is looked at as well.
+    """
     bars = {bar.symbol: bar for bar in market.bars}
     date = market.session.date
     found = []
     for order, instant in withdrawn:
         bar = bars.get(order.symbol)
-        if bar is None or not bar.start < instant < bar.end:
+        if bar is None or not order.eligible_from <= bar.start < instant:
             continue
         touch = fill_rules.at_open(order, bar)
         if touch is None and order.awaits_trigger:
             touch = stop_touch(order, bar, pricing, date)
         elif touch is None and order.limit_e4 is not None:
             prices = prices_for(bar, order.sign)
-            touch = fill_rules.limit_in_bar(order, prices, pricing.tick_e4)
+            touch = fill_rules.limit_in_bar(order, prices, pricing, date)
         if touch is not None and touch is not REST:
             price = pricing.price_e4(
                 order.symbol, date, touch.reference_e4, order.spec.side, slips=touch.slips

@@ -31,7 +31,6 @@ class Reason(StrEnum):
     PAUSED = "PAUSED"
     REDUCING = "REDUCING"
     # data and calendar
-    WARMUP = "WARMUP"
     TOO_LATE = "TOO_LATE"
     MARKET_CLOSED = "MARKET_CLOSED"
     NEAR_CLOSE = "NEAR_CLOSE"
@@ -52,7 +51,6 @@ class Reason(StrEnum):
     MAX_DRAWDOWN = "MAX_DRAWDOWN"
     # the order itself
     BAD_ORDER = "BAD_ORDER"
-    NO_POSITION = "NO_POSITION"
     UNKNOWN_ORDER = "UNKNOWN_ORDER"
     # why a working order ended or waits
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"

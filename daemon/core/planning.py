@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from daemon.core.events import OrderRequest, OrderType, Side, TargetPosition, TimeInForce
 from daemon.core.outputs import Origin
-from daemon.core.units import ceil_to, floor_to, percent_ppm, price_e4
+from daemon.core.pricing import Pricing
+from daemon.core.units import percent_ppm, price_e4
 from daemon.core.working_order import OrderSpec, WorkingOrder, side_of
 
 
@@ -67,7 +68,7 @@ _NEEDS: dict[OrderType, frozenset[str]] = {
 }
 
 
-def plan_request(request: OrderRequest, close_e4: int, tick_e4: int) -> OrderSpec:
+def plan_request(request: OrderRequest, close_e4: int, pricing: Pricing, date: int) -> OrderSpec:
     """An explicit order with its prices on the tick, never better for us than asked for.
 
     Limits are rounded to the side that fills less, stops to the side that triggers later; a
@@ -86,9 +87,9 @@ def plan_request(request: OrderRequest, close_e4: int, tick_e4: int) -> OrderSpe
     limit, stop = request.limit_price, request.stop_price
     limit_e4 = stop_e4 = None
     if limit is not None:
-        limit_e4 = (floor_to if buys else ceil_to)(price_e4(limit), tick_e4)
+        limit_e4 = pricing.rounded_e4(request.symbol, date, price_e4(limit), up=not buys)
     if stop is not None:
-        stop_e4 = (ceil_to if buys else floor_to)(price_e4(stop), tick_e4)
+        stop_e4 = pricing.rounded_e4(request.symbol, date, price_e4(stop), up=buys)
     if request.type is OrderType.STOP_LIMIT:
         assert limit_e4 is not None and stop_e4 is not None, "checked above"
         if (limit_e4 < stop_e4) if buys else (limit_e4 > stop_e4):

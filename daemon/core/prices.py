@@ -32,7 +32,7 @@ def fill_price_e4(
         step = PPM * tick_e4
         scaled = reference_e4 * slipped_ppm
         return (-(-scaled // step) if up else scaled // step) * tick_e4
-    return _on_tick(reference_e4 * slipped_ppm, PPM, tick_e4, factor, up=up)
+    return on_tick_e4(reference_e4 * slipped_ppm, PPM, tick_e4, factor, up=up)
 
 
 def level_away_e4(
@@ -50,13 +50,13 @@ def level_away_e4(
     (`quantity` 1).
     """
     exact = total_e4 * (PPM + offset_ppm)
-    return _on_tick(exact, quantity * PPM, tick_e4, factor, up=offset_ppm > 0)
+    return on_tick_e4(exact, quantity * PPM, tick_e4, factor, up=offset_ppm > 0)
 
 
-def _on_tick(
+def on_tick_e4(
     numerator: int, denominator: int, tick_e4: int, factor: int | Fraction, *, up: bool
 ) -> int:
-    """numerator/denominator in adjusted money, on the tick of as-traded money, and back."""
+    """A quotient in adjusted money, on the tick of as-traded money, and back, rounded one way."""
     to_raw, from_raw = factor.numerator, factor.denominator
     numerator *= to_raw
     denominator *= from_raw * tick_e4

@@ -22,9 +22,9 @@ from daemon.core.costs import (
 from daemon.core.events import Bar, MarketSlice, Side
 from daemon.core.outputs import Fill
 from daemon.core.portfolio import Portfolio
-from daemon.core.prices import fill_price_e4
+from daemon.core.prices import fill_price_e4, level_away_e4, on_tick_e4
 from daemon.core.split_factors import SplitFactors
-from daemon.core.units import MICROS_PER_E4, PPM, ceil_to, floor_to
+from daemon.core.units import MICROS_PER_E4, PPM
 from daemon.core.working_order import WorkingOrder
 
 _NO_FEES = RegulatoryFees(0, 0, 0)
@@ -74,15 +74,15 @@ class Pricing(Struct, frozen=True):
         return fill_price_e4(reference_e4, side, self.slippage_ppm, self.tick_e4, factor)
 
     def level_e4(
-        self, symbol: str, date: int, numerator: int, denominator: int, *, up: bool
+        self, symbol: str, date: int, total_e4: int, quantity: int, offset_ppm: int
     ) -> int:
-        """A level given as an exact quotient, rounded up or down to the tick as traded."""
+        """A level `offset_ppm` from an exact average, on the tick as traded, away from it (C17)."""
         factor = self.factor(symbol, date)
-        exact = Fraction(numerator, denominator) * factor
-        if up:
-            tick = ceil_to(-floor(-exact), self.tick_e4)
-            return -floor(-(tick / factor))
-        return floor(floor_to(floor(exact), self.tick_e4) / factor)
+        return level_away_e4(total_e4, quantity, offset_ppm, self.tick_e4, factor)
+
+    def rounded_e4(self, symbol: str, date: int, price: int, *, up: bool) -> int:
+        """A price on the tick as traded."""
+        return on_tick_e4(price, 1, self.tick_e4, self.factor(symbol, date), up=up)
 
     def fill(
         self,

@@ -13,7 +13,7 @@ from daemon.core.fill_rules import prices_for
 from daemon.core.orders import OrderTrigger
 from daemon.core.outputs import Origin, Reason
 from daemon.core.portfolio import Position
-from daemon.core.units import PPM, percent_ppm, price_e4
+from daemon.core.units import percent_ppm, price_e4
 from daemon.core.working_order import OrderSpec, WorkingOrder, side_of
 
 if TYPE_CHECKING:
@@ -129,17 +129,16 @@ class Protection:
         """Order types with their levels; a long's stops lie below its entry, its target above."""
         long = position.quantity > 0
         size = abs(position.quantity)
-        rounded = self._venue.pricing.level_e4
-        date = self._venue.date
+        pricing, date, symbol = self._venue.pricing, self._venue.date, position.symbol
         found: list[tuple[OrderType, int | None, int | None]] = []
 
         def level(price: float | None, pct: float | None, *, up: bool) -> int | None:
             if price is not None:
-                return rounded(position.symbol, date, price_e4(price), 1, up=up)
+                return pricing.rounded_e4(symbol, date, price_e4(price), up=up)
             if pct is None:
                 return None
-            factor = PPM + percent_ppm(pct) if up else PPM - percent_ppm(pct)
-            return rounded(position.symbol, date, position.cost_e4 * factor, size * PPM, up=up)
+            offset_ppm = percent_ppm(pct) if up else -percent_ppm(pct)
+            return pricing.level_e4(symbol, date, position.cost_e4, size, offset_ppm)
 
         stop = level(bracket.stop_price, bracket.stop_loss_pct, up=not long)
         if stop is not None:
@@ -171,7 +170,10 @@ class Protection:
             prices = prices_for(bar, order.sign)
             if order.limit_e4 is None or order.ended:
                 continue
-            if prices.low <= order.sign * order.limit_e4 - venue.pricing.tick_e4:
+            through = (order.sign * order.limit_e4 - prices.low) * venue.pricing.factor(
+                symbol, venue.date
+            )
+            if through >= venue.pricing.tick_e4:
                 venue.fill_in_entry_bar(order, bar, order.limit_e4, stop=False)
                 return
 

@@ -121,7 +121,8 @@ class Review:
             self._deny(request.symbol, signed, Origin.EXPLICIT, Reason.NO_PRICE)
             return
         try:
-            spec = plan_request(request, position.close_e4, self._venue.pricing.tick_e4)
+            venue = self._venue
+            spec = plan_request(request, position.close_e4, venue.pricing, venue.date)
         except BadOrderError as error:
             self._deny(request.symbol, signed, Origin.EXPLICIT, Reason.BAD_ORDER, str(error))
             return

@@ -80,12 +80,10 @@ class Risk:
         """Compare the marked account with its limits; carries out the action of what is reached."""
         equity = self._portfolio.equity_micros
         if equity > self.ceiling_micros:
-            self.peak_micros = self.ceiling_micros = equity
+            self.peak_micros = equity
             self._set_bounds()
-        elif equity <= self.floor_micros:
+        if equity <= self.floor_micros:
             self._assess_account(equity, market.end)
-        elif self._breached:
-            self._breached.clear()
         if self.limits.flat_before_close and market.remaining == 0:
             self._report_remainders(market)
 
@@ -97,16 +95,21 @@ class Risk:
         if drawdown is not None:
             floors.append(self._drawdown_floor(drawdown))
             self.ceiling_micros = self.peak_micros
+        if self._breached:
+            floors.append(_NEVER)  # assessed at every slice until it has recovered
         self.floor_micros = max(floors)
 
     def _drawdown_floor(self, drawdown: Limit) -> int:
         return self.peak_micros * (PPM - drawdown.value) // PPM
 
     def _assess_account(self, equity: int, instant: int) -> None:
-        for name, (limit, detail) in self._standing(equity).items():
-            if name not in self._breached:
-                self._breached[name] = limit
-                self._control.trip(name, limit.action, detail, instant)
+        standing = self._standing(equity)
+        reached = [name for name in standing if name not in self._breached]
+        self._breached = {name: limit for name, (limit, _) in standing.items()}
+        self._set_bounds()
+        for name in reached:
+            limit, detail = standing[name]
+            self._control.trip(name, limit.action, detail, instant)
 
     def _standing(self, equity: int) -> dict[str, tuple[Limit, str]]:
         """The account limits that are reached now, with their action's text."""
@@ -156,7 +159,8 @@ class Risk:
         for intent in intents or ():
             review.plan(intent)
         review.settle(partial(self._judge, market))
-        if ends_soon and Origin.LIMIT in self._control.holds.permissions.shrink:
+        on_time = market.outcome is not Outcome.BACKFILLED
+        if ends_soon and on_time and Origin.LIMIT in self._control.holds.permissions.shrink:
             review.close_positions(Origin.LIMIT, "flat_before_close", TimeInForce.DAY)
         return review.approved
 

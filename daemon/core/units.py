@@ -56,13 +56,3 @@ def divide_half_even(numerator: int, denominator: int) -> int:
     if twice > denominator or (twice == denominator and quotient % 2):
         return quotient + 1
     return quotient
-
-
-def ceil_to(value: int, step: int) -> int:
-    """The smallest multiple of `step` that is not below `value`."""
-    return -(-value // step) * step
-
-
-def floor_to(value: int, step: int) -> int:
-    """The largest multiple of `step` that is not above `value`."""
-    return value // step * step

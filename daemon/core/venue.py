@@ -46,7 +46,10 @@ class Venue:
 
     def accept(self, spec: OrderSpec, decided: int, eligible_from: int) -> WorkingOrder:
         """Make an order exist; the gate in the pipeline is the only caller."""
-        return self.enter(spec, decided, eligible_from, self._group_of(spec))
+        order = self.enter(spec, decided, eligible_from, self._group_of(spec))
+        position = self.portfolio.positions[spec.symbol].quantity
+        order.is_exit = position * order.sign < 0 and spec.quantity <= abs(position)
+        return order
 
     def enter(
         self, spec: OrderSpec, decided: int, eligible_from: int, group: int | None
@@ -56,7 +59,7 @@ class Venue:
         order = WorkingOrder(spec, self._next_order_id, decided, eligible_from, group)
         self._next_order_id += 1
         if order.extreme_e4 is not None:
-            order.stop_e4 = fill_rules.trailing_level_e4(order, self.pricing.tick_e4)
+            order.stop_e4 = fill_rules.trailing_level_e4(order, self.pricing, self.date)
         self.working[order.order_id] = order
         self._outputs.append(
             OrderAccepted(
@@ -150,10 +153,6 @@ class Venue:
             if cancels is Cancels.ALL or grows:
                 self.withdraw(order, reason, instant)
 
-    def cancel_entries(self, reason: Reason, instant: int) -> None:
-        """Withdraw what could still grow a position (before a session's last bar)."""
-        self.restrict(Cancels.GROWERS, reason, instant)
-
     # --- matching -----------------------------------------------------------------------------
 
     def match(self, market: MarketSlice) -> None:
@@ -202,22 +201,22 @@ class Venue:
             if order.first_eligible > session.last_start:
                 continue
             position = self.portfolio.positions[order.symbol].quantity
-            if order.after_gap and order.filled == 0:
-                if not order.grows(position):
-                    continue
-                self.end(order, OrderTrigger.EXPIRE, Reason.DATA_MISSING, instant)
-            else:
-                self.end(order, OrderTrigger.EXPIRE, order.unfilled, instant)
+            waits = order.unfilled is Reason.WAITING_DATA
+            if waits and not order.grows(position):
+                continue
+            reason = Reason.DATA_MISSING if waits else order.unfilled
+            self.end(order, OrderTrigger.EXPIRE, reason, instant)
 
     def _wait_for_data(self, market: MarketSlice) -> None:
         for symbol in market.missing:
-            for order in list(self.working.values()):
-                if order.symbol == symbol and order.eligible_from <= market.start:
-                    order.unfilled = Reason.WAITING_DATA
-                    if order.at_market and not order.after_gap:
-                        order.after_gap = True
-                        order.move(OrderTrigger.MISS_DATA)
-                        self.report(order, Reason.WAITING_DATA, market.end)
+            for order in self.orders_of(symbol):
+                if not order.at_market or order.eligible_from > market.start:
+                    continue
+                order.unfilled = Reason.WAITING_DATA
+                if not order.after_gap:
+                    order.after_gap = True
+                    order.move(OrderTrigger.MISS_DATA)
+                    self.report(order, Reason.WAITING_DATA, market.end)
 
     def _opening(self, market: MarketSlice, bars: dict[str, Bar]) -> list[WorkingOrder]:
         positions = self.portfolio.positions
@@ -269,7 +268,7 @@ class Venue:
             self._fill(order, bar, touch, "stop", other_e4=other)
 
     def _at_limit(self, order: WorkingOrder, bar: Bar) -> None:
-        touch = fill_rules.limit_in_bar(order, prices_for(bar, order.sign), self.pricing.tick_e4)
+        touch = fill_rules.limit_in_bar(order, prices_for(bar, order.sign), self.pricing, self.date)
         if touch is not None and order.eligible_from <= bar.start:
             self._fill(order, bar, touch, "limit")
 
@@ -284,7 +283,7 @@ class Venue:
         for sibling in self.working.values():
             if sibling.group == order.group and sibling.spec.order_type is OrderType.LIMIT:
                 prices = prices_for(bar, sibling.sign)
-                if fill_rules.limit_in_bar(sibling, prices, self.pricing.tick_e4):
+                if fill_rules.limit_in_bar(sibling, prices, self.pricing, self.date):
                     return sibling.limit_e4
         return None
 
@@ -343,7 +342,8 @@ class Venue:
                 self.working.pop(order.order_id, None)
             self._outputs.append(fill)
             self.portfolio.apply(fill)
-            self._cancel_siblings(order, quantity, market)
+            if self.working:
+                self._follow(order, quantity, market)
             self.protection.after_fill(order, before, bar, how)
         if quantity < wanted:
             self.end(order, OrderTrigger.CANCEL, Reason.INSUFFICIENT_FUNDS, market.end)
@@ -366,23 +366,29 @@ class Venue:
             order.move(OrderTrigger.TRIGGER)
             self.report(order, order.unfilled, market.end)
 
-    def _cancel_siblings(self, order: WorkingOrder, quantity: int, market: MarketSlice) -> None:
-        """S15: a fill of q takes q off the group's other orders.
+    def _follow(self, order: WorkingOrder, quantity: int, market: MarketSlice) -> None:
+        """What a fill does to the other orders: OCO in its group, and exits keep to the position.
 
-        In a bracket's group the protective orders follow the position, and exits that stand beside
-        each other are parts of one way out: only a protective fill takes from them.
+        S15: a fill of q takes q off the group's other orders. In a bracket's group only protective
+        fills do: exits beside each other are parts of one way out.
         """
-        if order.group is None:
-            return
-        if order.group == self.protection.group(order.symbol) and not order.is_protective:
-            return
-        for sibling in list(self.working.values()):
-            if sibling.group != order.group or sibling is order or sibling.is_protective:
+        group = order.group
+        takes = group is not None
+        if takes and group == self.protection.group(order.symbol):
+            takes = order.is_protective
+        left = abs(self.portfolio.positions[order.symbol].quantity)
+        for other in list(self.working.values()):
+            if other is order or other.symbol != order.symbol or other.is_protective:
                 continue
-            if sibling.remaining <= quantity:
-                self.end(sibling, OrderTrigger.CANCEL, Reason.OCO, market.end)
-            else:
-                self.resize(sibling, sibling.remaining - quantity, Reason.OCO, market.end)
+            allowed, reason = other.remaining, Reason.OCO
+            if takes and other.group == group:
+                allowed -= quantity
+            if other.is_exit and left < allowed:
+                allowed, reason = left, Reason.POSITION_CLOSED if left == 0 else Reason.RESIZED
+            if allowed <= 0:
+                self.end(other, OrderTrigger.CANCEL, reason, market.end)
+            elif allowed < other.remaining:
+                self.resize(other, allowed, reason, market.end)
 
     def resize(self, order: WorkingOrder, remaining: int, reason: Reason, instant: int) -> None:
         """Leave `remaining` shares to be filled."""
@@ -399,7 +405,7 @@ class Venue:
                 continue
             if order.spec.order_type is OrderType.TRAILING_STOP and not order.at_market:
                 born_now = order.decided == market.end
-                fill_rules.trail(order, bar, self.pricing.tick_e4, born_now=born_now)
+                fill_rules.trail(order, bar, self.pricing, self.date, born_now=born_now)
             if order.first_eligible > market.start:
                 continue
             if order.spec.time_in_force is TimeInForce.IOC:

@@ -45,8 +45,10 @@ class WorkingOrder:
 
     `at_market` is set once a stop has triggered without filling whole: the rest is a market order
     from the next bar, so `eligible_from` moves on while `first_eligible` stays. `withdrawn_for` is
-    set when a withdrawal came too late for the bar that has started: what that bar leaves ends. `extreme_e4` is the best price a trailing stop has seen. `charged_micros`
-    and `notional_micros` are the commission and the notional of all its fills so far.
+    set when a withdrawal came too late for the bar that has started: what that bar leaves over is
+    cancelled. `is_exit`: when it was accepted it could only shrink a position, so it may never do
+    more than close what is left of it. `extreme_e4` is the best price a trailing stop has seen.
+    `charged_micros` and `notional_micros` are commission and notional of all its fills so far.
     """
 
     __slots__ = (
@@ -59,6 +61,7 @@ class WorkingOrder:
         "filled",
         "first_eligible",
         "group",
+        "is_exit",
         "limit_e4",
         "notional_micros",
         "order_id",
@@ -82,6 +85,7 @@ class WorkingOrder:
         self.decided = decided
         self.eligible_from = self.first_eligible = eligible_from
         self.group = group
+        self.is_exit = False
         self.quantity = spec.quantity
         self.filled = 0
         self.limit_e4 = spec.limit_e4

@@ -100,9 +100,8 @@ def drawdowns(equity: Sequence[int], starting_cash: int) -> list[int]:
 
 
 def applied_actions(record: RunRecord) -> Sequence[CorporateAction]:
-    """The corporate actions that changed this run's prices: those noted for a raw tape."""
-    is_raw = (record.config.get("tape") or {}).get("adjustment") == "raw"
-    return (record.notes.get("actions") or ()) if is_raw else ()
+    """The corporate actions the run applied: on an adjusted tape its prices hold the splits."""
+    return record.notes.get("actions") or ()
 
 
 def hold_micros(record: RunRecord) -> list[int]:

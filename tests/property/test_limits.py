@@ -96,6 +96,7 @@ def _decision(
     cash: int,
 ) -> Decision:
     expected = dict(positions)  # nothing fills after a decision in the same turn
+    resting: dict[str, list[int]] = {symbol: [] for symbol in positions}
     leaving = 0
     for life in orders.working:
         if life.is_protective:
@@ -104,9 +105,19 @@ def _decision(
         leaves = held * signed < 0
         if leaves and life.symbol == order.symbol and life.sign == _sign(order):
             leaving += life.remaining
-        if life.at_market or not leaves:
+        if life.at_market:
             expected[life.symbol] += signed
+        elif leaves:
+            continue
+        elif life.symbol == order.symbol:  # a resting order gives no room to the other direction
+            expected[life.symbol] += signed if life.sign == _sign(order) else 0
+        else:
+            resting[life.symbol].append(signed)
+        if life.at_market or signed > 0:
             cash -= signed * closes[life.symbol] * 100
+    for symbol, waiting in resting.items():
+        ups, downs = (sum(x for x in waiting if x * sign > 0) for sign in (1, -1))
+        expected[symbol] += max(ups, downs, key=lambda x: abs(expected[symbol] + x))
     return Decision(
         order, number, positions[order.symbol], leaving, expected, dict(closes), equity, cash,
         list(accepted),

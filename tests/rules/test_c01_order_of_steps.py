@@ -112,7 +112,7 @@ def test_a_halt_comes_before_other_commands_of_its_instant() -> None:
 
 
 def test_an_expired_day_order_leaves_room_at_the_same_close() -> None:
-    """DAY orders end before the decision at the session's last close, so the target is re-ordered."""
+    """DAY orders end before the decision at the session's last close: it is ordered again."""
     result = play(
         {"NVDA": [flat(100.0), flat(100.0, 0), flat(101.0), flat(101.0)]},
         at={0: [target(10)], 1: [target(10)]},

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from daemon.core.events import Flatten
+from daemon.core.events import Bracket, Flatten
 from daemon.core.units import MINUTE_NS
-from tests.harness import play
+from tests.harness import play, rules
 from tests.rules.tools import at_end, fills, flat, middle, order, target
 
 
@@ -54,13 +54,22 @@ def test_a_protective_order_made_by_a_fill_at_the_open_counts_from_the_bars_star
     assert stop.eligible_from == result.slice_starts[1]
 
 
-def test_a_protective_order_of_a_fill_inside_the_bar_counts_from_its_end() -> None:
-    from daemon.core.events import Bracket
-
+def test_a_protective_order_of_a_fill_inside_the_bar_counts_from_its_start_too() -> None:
+    """It may fill in that very bar (S13), and only a bar that starts late enough may fill it."""
     result = play(
         {"NVDA": [flat(100.0), (100.0, 100.0, 97.0, 99.0), flat(99.0)]},
         at={0: [order(10, limit_price=98.0, bracket=Bracket(stop_price=95.0))]},
     )
     stop = result.orders[-1]
     assert str(stop.origin) == "protective"
-    assert stop.eligible_from == stop.decided == result.slice_ends[1]
+    assert (stop.decided, stop.eligible_from) == (result.slice_ends[1], result.slice_starts[1])
+
+
+def test_a_protective_order_of_a_fill_at_the_close_counts_from_there() -> None:
+    result = play(
+        {"NVDA": [flat(100.0)] * 3},
+        at={0: [target(10, stop_price=95.0)]},
+        pricing=rules(fills_at_close=True),
+    )
+    stop = result.orders[-1]
+    assert (stop.decided, stop.eligible_from) == (result.slice_ends[1], result.slice_ends[1])

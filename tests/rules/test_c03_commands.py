@@ -40,9 +40,7 @@ def states(result: Result) -> list[str]:
 def test_a_market_entry_whose_bar_has_started_fills(
     kind: Any, sign: int, instant: int, filled: bool
 ) -> None:
-    result = play(
-        {"NVDA": BARS}, at={0: [target(10 * sign)]}, commands=[say(kind, instant)]
-    )
+    result = play({"NVDA": BARS}, at={0: [target(10 * sign)]}, commands=[say(kind, instant)])
     assert fills(result) == ([(1, 10 * sign, 101.0)] if filled else [])
     assert result.position() == (10 * sign if filled else 0)
 
@@ -192,70 +190,6 @@ def test_a_resting_exit_of_the_strategy(kind: Any, kept: bool) -> None:
 # --- flatten --------------------------------------------------------------------------------------
 
 
-def test_flatten_after_a_pending_entry_sells_it_at_the_next_open() -> None:
-    """The entry fills in bar 1; that turn orders the sale, which fills in bar 2."""
-    result = play({"NVDA": BARS}, at={0: [target(10)]}, commands=[say(Flatten, middle(1))])
-    assert fills(result) == [(1, 10, 101.0), (2, -10, 102.0)]
-
-
-def test_flatten_beside_a_pending_exit_does_not_sell_twice() -> None:
-    """The strategy's own exit of 10 fills in bar 2; nothing may be sold short after it."""
-    result = play(
-        {"NVDA": BARS},
-        at={0: [target(10)], 1: [target(0)]},
-        commands=[say(Flatten, middle(2))],
-    )
-    assert fills(result) == [(1, 10, 101.0), (2, -10, 102.0)]
-    assert result.position() == 0
-
-
-def test_flatten_beside_a_pending_flip_buys_back() -> None:
-    """+10, the pending flip makes it -10 in bar 2; flat again in bar 3."""
-    result = play(
-        {"NVDA": BARS},
-        at={0: [target(10)], 1: [target(-10)]},
-        commands=[say(Flatten, middle(2))],
-    )
-    assert result.position() == 0
-    assert fills(result)[:2] == [(1, 10, 101.0), (2, -20, 102.0)]
-    assert all(
-        abs(position) <= 10 for position in _path(result)
-    ), "flattening never grows a position"
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_flatten_in_parts_until_flat(sign: int) -> None:
-    """Budgets 100, then 40, 40 and 20 of what is left."""
-    volumes = [1000, 400, 400, 400, 400]
-    result = play(
-        {"NVDA": [flat(100.0), *(flat(100.0, v) for v in volumes)]},
-        at={0: [target(100 * sign)]},
-        commands=[say(Flatten, at_end(1))],
-        pricing=rules(participation_ppm=100_000),
-    )
-    moves = [(i, q) for i, q, _ in fills(result)]
-    assert moves == [(1, 100 * sign), (2, -40 * sign), (3, -40 * sign), (4, -20 * sign)]
-
-
-def test_flatten_over_the_night_and_for_all_symbols() -> None:
-    result = play(
-        {"NVDA": [flat(100.0)] * 9, "AAPL": [flat(50.0)] * 9},
-        at={0: [target(10), target(-20, "AAPL")]},
-        commands=[say(Flatten, at_end(6) + 1)],
-    )
-    assert fills(result)[2:] == [(7, -10, 100.0), (7, 20, 50.0)]
-    assert states(result)[-1] == "HALTED"
-
-
-def test_flatten_waits_for_a_missing_bar() -> None:
-    result = play(
-        {"NVDA": [flat(100.0), flat(100.0), None, flat(98.0), flat(98.0)]},
-        at={0: [target(10)]},
-        commands=[say(Flatten, at_end(1))],
-    )
-    assert fills(result)[1:] == [(3, -10, 98.0)]
-
-
 # --- what follows ---------------------------------------------------------------------------------
 
 
@@ -268,9 +202,7 @@ def test_entries_are_denied_while_it_lasts(kind: Any, reason: str) -> None:
     assert result.orders == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "denied"), [(Halt, "HALTED"), (Pause, "PAUSED"), (Reduce, None)]
-)
+@pytest.mark.parametrize(("kind", "denied"), [(Halt, "HALTED"), (Pause, "PAUSED"), (Reduce, None)])
 def test_the_strategys_exits(kind: Any, denied: str | None) -> None:
     result = play(
         {"NVDA": BARS}, at={0: [target(10)], 2: [target(0)]}, commands=[say(kind, at_end(1))]
@@ -325,9 +257,7 @@ def test_two_holds_are_lifted_one_by_one() -> None:
     assert states(result) == ["PAUSED", "HALTED", "PAUSED", "ACTIVE"]
 
 
-@pytest.mark.parametrize(
-    ("accept", "lifted"), [(None, False), ("drawdown", False), ("loss", True)]
-)
+@pytest.mark.parametrize(("accept", "lifted"), [(None, False), ("drawdown", False), ("loss", True)])
 def test_reset_is_refused_while_the_loss_stands(accept: str | None, lifted: bool) -> None:
     """100 shares from 100 to 85 lose 1500, the limit."""
     limits = Limits(allow_short=True, max_daily_loss_usd=Limit(1500 * USD, Action.HALT))
@@ -346,17 +276,7 @@ def _ambiguous(result: Result) -> list[tuple[int, int, int]]:
     return [(c.order_id, c.price_e4, c.quantity) for c in result.of(CancelAmbiguous)]
 
 
-def _path(result: Result) -> list[int]:
-    held, path = 0, []
-    for _, signed, _ in fills(result):
-        held += signed
-        path.append(held)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("kind", "protected"), [(Halt, False), (Pause, True), (Reduce, True)]
-)
+@pytest.mark.parametrize(("kind", "protected"), [(Halt, False), (Pause, True), (Reduce, True)])
 def test_the_bracket_of_an_entry_that_could_not_be_recalled(kind: Any, protected: bool) -> None:
     """A pause keeps protection, a halt lets nothing work but flattening."""
     result = play(
@@ -365,48 +285,6 @@ def test_the_bracket_of_an_entry_that_could_not_be_recalled(kind: Any, protected
         commands=[say(kind, middle(1))],
     )
     assert fills(result) == [(1, 10, 100.0)] + ([(2, -10, 95.0)] if protected else [])
-
-
-def test_flatten_after_a_halt() -> None:
-    result = play(
-        {"NVDA": BARS},
-        at={0: [target(10)]},
-        commands=[say(Halt, at_end(1)), say(Flatten, at_end(3))],
-    )
-    assert fills(result) == [(1, 10, 101.0), (4, -10, 104.0)]
-
-
-def test_flatten_after_the_market_took_part_of_an_entry() -> None:
-    """Budgets 40, 60: at mid-bar 2 another 60 are beyond recall; all 100 go afterwards."""
-    result = play(
-        {"NVDA": [flat(100.0), flat(100.0, 400), *([flat(100.0, 600)] * 4)]},
-        at={0: [target(100)]},
-        commands=[say(Flatten, middle(2))],
-        pricing=rules(participation_ppm=100_000),
-    )
-    moves = [(i, q) for i, q, _ in fills(result)]
-    assert moves[:2] == [(1, 40), (2, 60)]
-    assert result.position() == 0
-    assert sum(q for _, q in moves[2:]) == -100
-
-
-def test_flatten_beside_a_pending_part_exit() -> None:
-    """Of 10 the strategy sells 4 in bar 2, so only 6 are left to flatten."""
-    result = play(
-        {"NVDA": BARS},
-        at={0: [target(10)], 1: [target(6)]},
-        commands=[say(Flatten, middle(2))],
-    )
-    assert fills(result) == [(1, 10, 101.0), (2, -4, 102.0), (3, -6, 103.0)]
-
-
-def test_flatten_of_a_position_with_a_bracket_sells_once() -> None:
-    result = play(
-        {"NVDA": [flat(100.0), flat(100.0), flat(100.0), (100.0, 106.0, 94.0, 95.0), flat(95.0)]},
-        at={0: [target(10, stop_price=95.0, take_profit_price=105.0)]},
-        commands=[say(Flatten, middle(2))],
-    )
-    assert fills(result) == [(1, 10, 100.0), (3, -10, 100.0)]
 
 
 def test_a_command_that_is_refused_says_so() -> None:
@@ -421,3 +299,15 @@ def test_a_command_that_is_refused_says_so() -> None:
     )
     (refused,) = result.of(CommandRefused)
     assert "loss" in refused.detail
+
+
+def test_what_a_thin_bar_left_of_a_pending_order_is_recalled() -> None:
+    """Halt in bar 1, whose budget is 40: the other 60 could only fill in bar 2, after the Halt."""
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0, 400), flat(100.0), flat(100.0)]},
+        at={0: [target(100)]},
+        pricing=rules(participation_ppm=100_000),
+        commands=[say(Halt, middle(1))],
+    )
+    assert fills(result) == [(1, 40, 100.0)]
+    assert why(result, 1) == ("cancelled", "HALTED")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.harness import play, rules
+from tests.harness import Result, play, rules
 from tests.rules.tools import fills, flat, order, target, why
 
 PARTLY = rules(participation_ppm=100_000)
@@ -12,8 +12,8 @@ PARTLY = rules(participation_ppm=100_000)
 THIN = [flat(100.0), flat(100.0, 400), flat(100.0), flat(100.0), flat(100.0)]
 
 
-def moves(result: object) -> list[tuple[int, int]]:
-    return [(i, q) for i, q, _ in fills(result)]  # type: ignore[arg-type] - a Result
+def moves(result: Result) -> list[tuple[int, int]]:
+    return [(i, q) for i, q, _ in fills(result)]
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -75,9 +75,7 @@ def test_a_day_remainder_ends_with_the_session_it_belongs_to() -> None:
 def test_a_day_limit(slice_number: int) -> None:
     """Decided in mid-session it ends at that close; at the last bar, at the next one."""
     bars = [flat(100.0)] * 4 + [flat(90.0)]
-    result = play(
-        {"NVDA": bars}, at={slice_number: [order(10, limit_price=95.0)]}, per_session=2
-    )
+    result = play({"NVDA": bars}, at={slice_number: [order(10, limit_price=95.0)]}, per_session=2)
     assert result.fills == []
     assert why(result, 1) == ("expired", "NOT_REACHED")
     assert result.updates[-1].instant == result.slice_ends[1 if slice_number == 0 else 3]
@@ -99,9 +97,7 @@ def test_gtc_lives_through_sessions(sign: int) -> None:
 def test_protection_lives_through_sessions(sign: int) -> None:
     stop = 95.0 if sign > 0 else 105.0
     bars = [flat(100.0)] * 7 + [flat(stop)]
-    result = play(
-        {"NVDA": bars}, at={0: [target(10 * sign, stop_price=stop)]}, per_session=2
-    )
+    result = play({"NVDA": bars}, at={0: [target(10 * sign, stop_price=stop)]}, per_session=2)
     assert fills(result) == [(1, 10 * sign, 100.0), (7, -10 * sign, stop)]
     assert result.orders[1].time_in_force == "gtc"
 

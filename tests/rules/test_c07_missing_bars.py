@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.harness import play
+from daemon.core.events import OrderRequest
+from tests.harness import play, rules
 from tests.rules.tools import USD, fills, flat, order, target, why
 
 
@@ -32,9 +33,7 @@ def test_an_entry_expires_with_its_session(sign: int) -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 def test_an_exit_waits_on_over_the_night(sign: int) -> None:
     bars = [flat(100.0), flat(100.0), None, flat(110.0), flat(111.0)]
-    result = play(
-        {"NVDA": bars}, at={0: [target(10 * sign)], 1: [target(0)]}, per_session=3
-    )
+    result = play({"NVDA": bars}, at={0: [target(10 * sign)], 1: [target(0)]}, per_session=3)
     assert fills(result) == [(1, 10 * sign, 100.0), (3, -10 * sign, 110.0)]
     assert result.fills[1].after_gap
 
@@ -70,16 +69,13 @@ def test_without_any_bar_the_strategy_is_not_asked() -> None:
     assert [market.index for market in result.strategy.seen] == [0, 2]
 
 
-@pytest.mark.parametrize("price", ["limit_price", "stop_price"])
-def test_resting_orders_rest_through_a_gap(price: str) -> None:
-    """They were never due at a certain bar, so the fill is not after a gap."""
-    level = 95.0 if price == "limit_price" else 105.0
-    after = flat(94.0) if price == "limit_price" else flat(106.0)
-    result = play(
-        {"NVDA": [flat(100.0), None, after]},
-        at={0: [order(10, **{price: level})]},
-    )
-    assert fills(result) == [(2, 10, after[0])]
+@pytest.mark.parametrize(
+    ("request_", "after"),
+    [(order(10, limit_price=95.0), 94.0), (order(10, stop_price=105.0), 106.0)],
+)
+def test_resting_orders_rest_through_a_gap(request_: OrderRequest, after: float) -> None:
+    result = play({"NVDA": [flat(100.0), None, flat(after)]}, at={0: [request_]})
+    assert fills(result) == [(2, 10, after)]
 
 
 def test_a_protective_stop_meets_the_bar_after_the_gap() -> None:
@@ -103,3 +99,37 @@ def test_a_target_asked_again_while_waiting_is_not_ordered_twice() -> None:
     )
     assert fills(result, "NVDA") == [(2, 10, 110.0)]
     assert len(result.orders) == 1
+
+
+def test_an_exit_that_has_filled_in_part_waits_on_as_well() -> None:
+    """Sell 100: 40 in slice 2, the session's last slice 3 is missing, 60 at the next open."""
+    bars = [flat(100.0), flat(100.0), flat(100.0, 400), None, flat(99.0), flat(98.0)]
+    result = play(
+        {"NVDA": bars},
+        at={0: [target(100)], 1: [target(0)]},
+        per_session=4,
+        pricing=rules(participation_ppm=100_000),
+    )
+    assert fills(result)[1:] == [(2, -40, 100.0), (4, -60, 99.0)]
+
+
+def test_an_entry_that_has_filled_in_part_expires_for_want_of_data() -> None:
+    bars = [flat(100.0), flat(100.0), flat(100.0, 400), None, flat(99.0), flat(98.0)]
+    result = play(
+        {"NVDA": bars},
+        at={1: [target(100)]},
+        per_session=4,
+        pricing=rules(participation_ppm=100_000),
+    )
+    assert fills(result) == [(2, 40, 100.0)]
+    assert why(result, 1) == ("expired", "DATA_MISSING")
+
+
+def test_a_resting_limit_whose_last_bar_is_missing_was_not_reached() -> None:
+    """DATA_MISSING is for market entries; WAITING_DATA is no end."""
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), None, flat(100.0)]},
+        at={0: [order(10, limit_price=95.0)]},
+        per_session=3,
+    )
+    assert why(result, 1) == ("expired", "NOT_REACHED")

@@ -1,4 +1,4 @@
-"""C8: the limits one by one, inclusive, each with each action; reductions first; reserves."""
+"""C8: the limits of an order one by one, inclusive, with each action; rates, prices, shorts."""
 
 from __future__ import annotations
 
@@ -6,26 +6,12 @@ from typing import Any
 
 import pytest
 
-from daemon.core.events import Reset
 from daemon.core.limits import Action, Limit, Limits
-from daemon.core.outputs import CommandRefused
-from tests.harness import Quote, Result, play
-from tests.rules.tools import USD, at_end, fills, flat, order, target
+from tests.harness import play
+from tests.rules.tools import USD, denied, fills, flat, limits, order, state_names, target
 
 PPM = 1_000_000
 BARS = [flat(100.0)] * 8
-
-
-def limits(**given: Any) -> Limits:
-    return Limits(**({"allow_short": True} | given))
-
-
-def denied(result: Result) -> list[tuple[str, int]]:
-    return [(str(denial.reason), denial.quantity) for denial in result.denials]
-
-
-def state_names(result: Result) -> list[str]:
-    return [change.state.upper() for change in result.states]
 
 
 # --- limits of an order, both sides, at the boundary ----------------------------------------------
@@ -244,282 +230,6 @@ def test_protective_orders_do_not_count() -> None:
     assert denied(result) == []
 
 
-# --- daily loss -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize(
-    ("action", "state", "moves"),
-    [
-        (Action.DENY, None, []),
-        (Action.REDUCE, "REDUCING", []),
-        (Action.PAUSE, "PAUSED", []),
-        (Action.HALT, "HALTED", []),
-        (Action.HALT_AND_FLATTEN, "HALTED", [(3, -100)]),
-    ],
-)
-def test_daily_loss_is_reached_at_equality(
-    sign: int, action: Action, state: str | None, moves: list[tuple[int, int]]
-) -> None:
-    """100 shares, 15 dollars against us: exactly 1500."""
-    against = 100.0 - 15.0 * sign
-    result = play(
-        {"NVDA": [flat(100.0), flat(100.0), flat(against), flat(against), flat(against)]},
-        at={0: [target(100 * sign)], 2: [target(120 * sign)]},
-        limits=limits(max_daily_loss_usd=Limit(1500 * USD, action)),
-    )
-    reason = {None: "MAX_DAILY_LOSS"}.get(state, state)
-    assert denied(result) == [(reason, 20 * sign)]
-    assert state_names(result) == ([] if state is None else [state])
-    assert [(i, q) for i, q, _ in fills(result)][1:] == [(i, sign * q) for i, q in moves]
-    if state is not None:
-        assert result.states[0].instant == result.slice_ends[2]
-        assert result.states[0].source == "limit:max_daily_loss_usd"
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_daily_loss_a_cent_short_of_it(sign: int) -> None:
-    """One share, so that a tick is a cent: loses 14.99 of 15."""
-    price = 100.0 - 14.99 * sign
-    result = play(
-        {"NVDA": [flat(100.0), flat(100.0), flat(price), flat(price)]},
-        at={0: [target(sign)]},
-        limits=limits(max_daily_loss_usd=Limit(15 * USD, Action.HALT)),
-    )
-    assert result.states == []
-
-
-def test_daily_loss_looks_at_closes_not_at_lows() -> None:
-    result = play(
-        {"NVDA": [flat(100.0), flat(100.0), (100.0, 100.0, 50.0, 90.0), flat(90.0)]},
-        at={0: [target(100)]},
-        limits=limits(max_daily_loss_usd=Limit(1500 * USD, Action.HALT)),
-    )
-    assert result.states == []
-
-
-@pytest.mark.parametrize(
-    ("closes", "trips_at"),
-    [
-        # two bars a session; the position is bought at 100 in slice 1; a limit of 1000
-        ([100, 100, 95, 91], None),  # 900 since the previous close
-        ([100, 100, 90, 95], 2),  # the gap of the night counts: 1000
-        ([100, 95, 90, 86], None),  # 500 on the first day, 900 on the second, 1400 together
-        ([100, 95, 90, 85], 3),  # 1000 since the close of 95
-        ([100, 100, 110, 100], None),  # measured from the previous close, not from the day's high
-    ],
-)
-def test_daily_loss_counts_from_the_previous_close(
-    closes: list[int], trips_at: int | None
-) -> None:
-    bars: list[Quote | None] = [flat(float(close)) for close in closes]
-    bars[1] = (100.0, 100.0, float(closes[1]), float(closes[1]))
-    result = play(
-        {"NVDA": bars},
-        at={0: [target(100)]},
-        per_session=2,
-        limits=limits(max_daily_loss_usd=Limit(1000 * USD, Action.HALT)),
-    )
-    instants = [change.instant for change in result.states]
-    assert instants == ([] if trips_at is None else [result.slice_ends[trips_at]])
-
-
-def test_a_denying_loss_limit_ends_with_the_session() -> None:
-    """Down 1000 in session 1: no entries there, exits pass; the next session starts anew."""
-    bars = [flat(100.0), flat(100.0), flat(90.0), flat(90.0), flat(90.0), flat(90.0)]
-    result = play(
-        {"NVDA": bars},
-        at={0: [target(100)], 2: [target(110)], 3: [target(50)], 4: [target(60)]},
-        per_session=4,
-        limits=limits(max_daily_loss_usd=Limit(1000 * USD)),
-    )
-    assert denied(result) == [("MAX_DAILY_LOSS", 10)]
-    assert [(i, q) for i, q, _ in fills(result)] == [(1, 100), (4, -50), (5, 10)]
-
-
-# --- drawdown -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize(
-    ("moves", "trips_at"),
-    [
-        # 100 shares on 10,000 dollars: a dollar is 1 %; limit 15 %
-        ([-14, -14], None),
-        ([-15, -15], 2),  # 8500 of 10,000
-        ([+20, +3], None),  # peak 12,000: 10,300 is 14.17 %
-        ([+20, +2], 3),  # 10,200 is 15 %
-        ([+20, +1], 3),
-        ([-10, -15], 3),  # the peak is the starting cash
-    ],
-)
-def test_drawdown_from_the_peak(sign: int, moves: list[int], trips_at: int | None) -> None:
-    bars = [flat(100.0), flat(100.0), *(flat(100.0 + sign * move) for move in moves)]
-    result = play(
-        {"NVDA": bars},
-        at={0: [target(100 * sign)]},
-        cash_usd=10_000,
-        limits=limits(max_drawdown_pct=Limit(150_000, Action.HALT)),
-    )
-    instants = [change.instant for change in result.states]
-    assert instants[:1] == ([] if trips_at is None else [result.slice_ends[trips_at]])
-
-
-@pytest.mark.parametrize(
-    ("action", "state"),
-    [
-        (Action.DENY, None),
-        (Action.REDUCE, "REDUCING"),
-        (Action.PAUSE, "PAUSED"),
-        (Action.HALT, "HALTED"),
-        (Action.HALT_AND_FLATTEN, "HALTED"),
-    ],
-)
-def test_drawdown_actions_run_over_sessions(action: Action, state: str | None) -> None:
-    """Down 15 % in session 1; unlike the daily loss it still stands in session 2."""
-    bars = [flat(100.0), flat(100.0), flat(85.0), flat(85.0), flat(85.0), flat(85.0)]
-    result = play(
-        {"NVDA": bars},
-        at={0: [target(100)], 4: [target(110)]},
-        per_session=3,
-        cash_usd=10_000,
-        limits=limits(max_drawdown_pct=Limit(150_000, action)),
-    )
-    if action is Action.HALT_AND_FLATTEN:
-        assert denied(result) == [("HALTED", 110)]
-        assert fills(result)[1:] == [(3, -100, 85.0)]
-    else:
-        assert denied(result) == [("MAX_DRAWDOWN" if state is None else state, 10)]
-    assert state_names(result) == ([] if state is None else [state])
-
-
-# --- across symbols -------------------------------------------------------------------------------
-
-
-def test_accepted_orders_reserve_in_config_order() -> None:
-    """Leverage 1 on 10,000: NVDA's 60 shares leave room for 40, whoever is named first."""
-    result = play(
-        {"NVDA": BARS, "AAPL": BARS},
-        at={0: [target(50, "AAPL"), target(60, "NVDA")]},
-        cash_usd=10_000,
-        limits=limits(max_gross_leverage=Limit(PPM)),
-    )
-    assert [(f.symbol, f.quantity) for f in result.fills] == [("NVDA", 60)]
-    assert [(d.symbol, str(d.reason), d.quantity) for d in result.denials] == [
-        ("AAPL", "MAX_GROSS_LEVERAGE", 50)
-    ]
-
-
-@pytest.mark.parametrize("second", [40, -40])
-def test_exactly_the_room_that_is_left(second: int) -> None:
-    result = play(
-        {"NVDA": BARS, "AAPL": BARS},
-        at={0: [target(60, "NVDA"), target(second, "AAPL")]},
-        cash_usd=10_000,
-        limits=limits(max_gross_leverage=Limit(PPM)),
-    )
-    assert denied(result) == []
-    assert result.position("AAPL") == second
-
-
-def test_cash_is_reserved_too() -> None:
-    result = play(
-        {"NVDA": BARS, "AAPL": BARS},
-        at={0: [target(60, "NVDA"), target(41, "AAPL")]},
-        cash_usd=10_000,
-        limits=limits(min_cash_usd=Limit(0)),
-    )
-    assert denied(result) == [("MIN_CASH", 41)]
-
-
-def test_reductions_come_first_and_make_room() -> None:
-    """AAPL is last in the config, yet its sale is reviewed first, so NVDA's purchase fits."""
-    result = play(
-        {"NVDA": BARS, "AAPL": BARS},
-        at={
-            0: [target(100, "AAPL")],
-            2: [target(100, "NVDA"), target(0, "AAPL")],
-        },
-        cash_usd=10_000,
-        limits=limits(max_gross_leverage=Limit(PPM)),
-    )
-    assert denied(result) == []
-    assert [(o.symbol, str(o.side)) for o in result.orders] == [
-        ("AAPL", "buy"),
-        ("AAPL", "sell"),
-        ("NVDA", "buy"),
-    ]
-    assert result.position("NVDA") == 100
-    assert result.position("AAPL") == 0
-
-
-def test_a_resting_entry_keeps_its_room() -> None:
-    """60 shares wait at a limit; 41 more would be too many if it filled."""
-    result = play(
-        {"NVDA": BARS, "AAPL": BARS},
-        at={
-            0: [order(60, "NVDA", limit_price=99.0)],
-            1: [target(41, "AAPL")],
-            2: [target(40, "AAPL")],
-        },
-        cash_usd=10_000,
-        limits=limits(max_gross_leverage=Limit(PPM)),
-    )
-    assert [(d.symbol, d.quantity) for d in result.denials] == [("AAPL", 41)]
-    assert result.position("AAPL") == 40
-
-
-def test_a_resting_entry_of_the_same_symbol_counts() -> None:
-    result = play(
-        {"NVDA": BARS},
-        at={0: [order(60, limit_price=99.0)], 1: [order(41)], 2: [order(40)]},
-        limits=limits(max_position_shares=Limit(100)),
-    )
-    assert denied(result) == [("MAX_POSITION_SHARES", 41)]
-    assert result.position() == 40
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_equity_after_a_loss_counts(sign: int) -> None:
-    """50 shares went 10 dollars against us: equity 9500, so 105.55 shares of 90 or 86.36 of 110."""
-    price = 100.0 - 10 * sign
-    most = 105 if sign > 0 else 86
-    result = play(
-        {"NVDA": [flat(100.0), flat(100.0), flat(price), flat(price), flat(price)]},
-        at={
-            0: [target(50 * sign)],
-            2: [target(sign * most)],
-            3: [target(sign * (most + 1))],
-        },
-        cash_usd=10_000,
-        limits=limits(max_gross_leverage=Limit(PPM)),
-    )
-    assert denied(result) == [("MAX_GROSS_LEVERAGE", sign)]
-    assert result.position() == most * sign
-
-
-def test_allowed_prices_are_those_of_the_close_not_of_the_fill() -> None:
-    """Passes at a close of 100, fills at 120: a limit holds at review prices."""
-    result = play(
-        {"NVDA": [flat(100.0), flat(120.0), flat(120.0)]},
-        at={0: [target(50)]},
-        limits=limits(max_position_usd=Limit(5000 * USD)),
-    )
-    assert fills(result) == [(1, 50, 120.0)]
-    assert result.denials == []
-
-
-def test_holding_above_a_limit_is_no_order() -> None:
-    """The price doubles: nothing is bought, so nothing is denied; selling passes."""
-    result = play(
-        {"NVDA": [flat(100.0), flat(100.0), flat(200.0), flat(200.0), flat(200.0)]},
-        at={0: [target(50)], 2: [target(50)], 3: [target(40)]},
-        limits=limits(max_position_usd=Limit(5000 * USD)),
-    )
-    assert result.denials == []
-    assert result.position() == 40
-
-
 @pytest.mark.parametrize(
     ("request_", "sold"),
     [
@@ -530,72 +240,9 @@ def test_holding_above_a_limit_is_no_order() -> None:
 )
 def test_an_explicit_sale_of_more_than_is_held(request_: Any, sold: int) -> None:
     bars = [flat(100.0), flat(100.0), flat(100.0), (100.0, 101.0, 99.0, 100.0)]
-    result = play(
-        {"NVDA": bars}, at={0: [target(10)], 2: [request_]}, limits=Limits()
-    )
+    result = play({"NVDA": bars}, at={0: [target(10)], 2: [request_]}, limits=Limits())
     assert [(i, q) for i, q, _ in fills(result)] == [(1, 10), (3, -sold)]
     assert denied(result) == [("SHORT_NOT_ALLOWED", -10)]
-
-
-def test_two_sales_at_market_do_not_sell_twice() -> None:
-    result = play(
-        {"NVDA": BARS}, at={0: [target(10)], 2: [order(-10), order(-6)]}, limits=Limits()
-    )
-    assert result.position() == 0
-    assert denied(result) == [("SHORT_NOT_ALLOWED", -6)]
-
-
-def test_accepting_a_drawdown_starts_a_new_peak() -> None:
-    """8500 of 10,000 halts; accepted, 15 % of 8500 are left: 7225, not 8499."""
-    closes = [100.0, 100.0, 85.0, 85.0, 80.0, 72.26, 72.25]
-    result = play(
-        {"NVDA": [flat(close) for close in closes]},
-        at={0: [target(100)]},
-        cash_usd=10_000,
-        limits=limits(max_drawdown_pct=Limit(150_000, Action.HALT)),
-        commands=[Reset(at_end(2), "operator", "go on", accept="drawdown")],
-    )
-    assert state_names(result) == ["HALTED", "ACTIVE", "HALTED"]
-    assert result.states[2].instant == result.slice_ends[6]
-
-
-@pytest.mark.parametrize("accept", [None, "loss"])
-def test_a_drawdown_is_not_lifted_without_its_word(accept: str | None) -> None:
-    result = play(
-        {"NVDA": [flat(100.0), flat(100.0), flat(85.0), flat(85.0)]},
-        at={0: [target(100)]},
-        cash_usd=10_000,
-        limits=limits(max_drawdown_pct=Limit(150_000, Action.HALT)),
-        commands=[Reset(at_end(2), "operator", "go on", accept=accept)],
-    )
-    assert state_names(result) == ["HALTED"]
-    (refused,) = result.of(CommandRefused)
-    assert "drawdown" in refused.detail
-
-
-def test_a_cause_that_is_gone_needs_no_word() -> None:
-    result = play(
-        {"NVDA": [flat(100.0), flat(100.0), flat(85.0), flat(95.0), flat(95.0)]},
-        at={0: [target(100)]},
-        cash_usd=10_000,
-        limits=limits(max_drawdown_pct=Limit(150_000, Action.HALT)),
-        commands=[Reset(at_end(3), "operator", "it came back")],
-    )
-    assert state_names(result) == ["HALTED", "ACTIVE"]
-
-
-def test_a_hold_of_a_limit_stays_over_the_night() -> None:
-    """The next session's loss is nothing, yet only a person resumes."""
-    bars = [flat(100.0), flat(90.0), flat(90.0), flat(90.0), flat(90.0)]
-    bars[1] = (100.0, 100.0, 90.0, 90.0)
-    result = play(
-        {"NVDA": bars},
-        at={0: [target(100)], 3: [target(110)]},
-        per_session=2,
-        limits=limits(max_daily_loss_usd=Limit(1000 * USD, Action.PAUSE)),
-        commands=[],
-    )
-    assert denied(result) == [("PAUSED", 10)]
 
 
 def test_a_symbol_without_a_price_yet() -> None:
@@ -606,3 +253,14 @@ def test_a_symbol_without_a_price_yet() -> None:
     )
     assert denied(result) == [("NO_PRICE", 10)]
     assert fills(result) == [(3, 10, 50.0)]
+
+
+def test_an_order_that_was_denied_does_not_count() -> None:
+    """Two an hour: the one above the share limit is none of them."""
+    result = play(
+        {"NVDA": BARS},
+        at={0: [order(200), order(1), order(2)]},
+        limits=limits(max_orders_per_hour=Limit(2), max_position_shares=Limit(100)),
+    )
+    assert denied(result) == [("MAX_POSITION_SHARES", 200)]
+    assert [q for _, q, _ in fills(result)] == [1, 2]

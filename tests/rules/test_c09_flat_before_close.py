@@ -48,9 +48,7 @@ def test_the_exit_fills_at_the_open_of_the_last_bar(sign: int) -> None:
         (3, False, [(4, 10), (7, -10)]),  # waits for the next session's open
     ],
 )
-def test_entries(
-    sign: int, slice_number: int, denied: bool, moves: list[tuple[int, int]]
-) -> None:
+def test_entries(sign: int, slice_number: int, denied: bool, moves: list[tuple[int, int]]) -> None:
     result = play(
         {"NVDA": BARS}, at={slice_number: [target(10 * sign)]}, per_session=4, limits=FLAT
     )
@@ -61,17 +59,13 @@ def test_entries(
 
 
 def test_a_target_held_up_is_denied_and_the_exit_runs() -> None:
-    result = play(
-        {"NVDA": BARS}, at={0: [target(10)], 2: [target(15)]}, per_session=4, limits=FLAT
-    )
+    result = play({"NVDA": BARS}, at={0: [target(10)], 2: [target(15)]}, per_session=4, limits=FLAT)
     assert [(str(d.reason), d.quantity) for d in result.denials] == [("NEAR_CLOSE", 5)]
     assert [(i, q) for i, q, _ in fills(result)] == [(1, 10), (3, -10)]
 
 
 def test_an_exit_of_the_strategy_at_that_close_is_not_doubled() -> None:
-    result = play(
-        {"NVDA": BARS}, at={0: [target(10)], 2: [target(0)]}, per_session=4, limits=FLAT
-    )
+    result = play({"NVDA": BARS}, at={0: [target(10)], 2: [target(0)]}, per_session=4, limits=FLAT)
     assert [(i, q) for i, q, _ in fills(result)] == [(1, 10), (3, -10)]
 
 
@@ -165,9 +159,7 @@ def test_long_and_short_days(
 
 def test_near_the_close_of_a_half_day(monkeypatch: Any) -> None:
     uneven_sessions(monkeypatch, [210, 390])
-    result = play(
-        {"NVDA": [flat(100.0)] * 11}, decide=by_slice({2: [target(10)]}), limits=FLAT
-    )
+    result = play({"NVDA": [flat(100.0)] * 11}, decide=by_slice({2: [target(10)]}), limits=FLAT)
     assert [str(d.reason) for d in result.denials] == ["NEAR_CLOSE"]
 
 
@@ -218,3 +210,16 @@ def test_every_symbol_goes_out() -> None:
         ("NVDA", "sell", 10),
         ("AAPL", "buy", 5),
     ]
+
+
+def test_where_orders_fill_at_the_close_the_exit_does_too() -> None:
+    bars = [flat(100.0)] * 3 + [(103.0, 105.0, 103.0, 104.0)] + [flat(100.0)] * 2
+    result = play(
+        {"NVDA": bars},
+        at={0: [target(10)]},
+        per_session=4,
+        limits=FLAT,
+        pricing=rules(fills_at_close=True),
+    )
+    assert fills(result) == [(1, 10, 100.0), (3, -10, 104.0)]
+    assert result.of(LimitBreached) == []

@@ -30,95 +30,73 @@ def stop(kind: Any) -> list[Any]:
     return [kind(at_end(1), "operator", "because")]
 
 
-# name, what play() gets, the order, how it ended, why
-ENDINGS: list[tuple[str, dict[str, Any], int, str, str]] = [
-    ("limit", {"bars": [Q] * 4, "at": {0: [order(1, limit_price=90.0)]}}, 1, "expired", "NOT_REACHED"),
-    ("stop", {"bars": [Q] * 4, "at": {0: [order(1, stop_price=110.0)]}}, 1, "expired", "NOT_REACHED"),
-    (
-        "thin",
-        {"bars": [Q, flat(100.0, 10), flat(100.0, 10), Q], "at": {0: [order(9)]}, "pricing": TENTH},
-        1,
-        "expired",
-        "PARTICIPATION",
-    ),
-    ("no volume", {"bars": [Q, flat(100.0, 0), flat(100.0, 0), Q], "at": {0: [order(9)]}}, 1, "expired", "NO_VOLUME"),
-    ("no data", {"bars": [Q, None, None, Q], "at": {0: [order(9)]}}, 1, "expired", "DATA_MISSING"),
+DAY_TRADER = Limits(allow_short=True, flat_before_close=True)
+THIN = flat(100.0, 10)
+EMPTY = flat(100.0, 0)
+RESTING = order(9, limit_price=90.0)
+OUT = {
+    0: [order(9)],
+    1: [order(-9, limit_price=105.0, group="a"), order(-9, stop_price=90.0, group="a")],
+}
+
+# name, bars (three a session), intents, what else play() gets, order: how and why it ended
+ENDINGS: list[tuple[str, list[Any], dict[int, Any], dict[str, Any], int, str]] = [
+    ("limit", [Q] * 4, {0: [RESTING]}, {}, 1, "expired NOT_REACHED"),
+    ("stop", [Q] * 4, {0: [order(1, stop_price=110.0)]}, {}, 1, "expired NOT_REACHED"),
+    ("thin", [Q, THIN, THIN, Q], {0: [order(9)]}, {"pricing": TENTH}, 1, "expired PARTICIPATION"),
+    ("no volume", [Q, EMPTY, EMPTY, Q], {0: [order(9)]}, {}, 1, "expired NO_VOLUME"),
+    ("no data", [Q, None, None, Q], {0: [order(9)]}, {}, 1, "expired DATA_MISSING"),
     (
         "ioc",
-        {"bars": [Q, flat(100.0, 10), Q], "at": {0: [order(9, time_in_force=IOC)]}, "pricing": TENTH},
+        [Q, THIN, Q],
+        {0: [order(9, time_in_force=IOC)]},
+        {"pricing": TENTH},
         1,
-        "cancelled",
-        "IOC_REMAINDER",
+        "cancelled IOC_REMAINDER",
     ),
-    (
-        "oco",
-        {
-            "bars": [Q, Q, flat(110.0), Q],
-            "at": {
-                0: [order(9)],
-                1: [order(-9, limit_price=105.0, group="a"), order(-9, stop_price=90.0, group="a")],
-            },
-        },
-        3,
-        "cancelled",
-        "OCO",
-    ),
+    ("oco", [Q, Q, flat(110.0), Q], OUT, {}, 3, "cancelled OCO"),
     (
         "changed",
-        {"bars": [Q, flat(100.0, 10), Q], "at": {0: [target(9)], 1: [target(0)]}, "pricing": TENTH},
+        [Q, THIN, Q],
+        {0: [target(9)], 1: [target(0)]},
+        {"pricing": TENTH},
         1,
-        "cancelled",
-        "TARGET_CHANGED",
+        "cancelled TARGET_CHANGED",
     ),
-    (
-        "withdrawn",
-        {"bars": [Q] * 3, "at": {0: [order(9, limit_price=90.0)], 1: [CancelRequest(1)]}},
-        1,
-        "cancelled",
-        "REQUESTED",
-    ),
+    ("asked", [Q] * 3, {0: [RESTING], 1: [CancelRequest(1)]}, {}, 1, "cancelled REQUESTED"),
     (
         "funds",
-        {"bars": [Q] * 3, "at": {0: [target(9)]}, "cash_usd": 50, "pricing": rules(leverage_ppm=1_000_000)},
+        [Q] * 3,
+        {0: [target(9)]},
+        {"cash_usd": 50, "pricing": rules(leverage_ppm=1_000_000)},
         1,
-        "cancelled",
-        "INSUFFICIENT_FUNDS",
+        "cancelled INSUFFICIENT_FUNDS",
     ),
-    ("halt", {"bars": [Q] * 4, "at": {1: [target(9)]}, "commands": stop(Halt)}, 1, "cancelled", "HALTED"),
-    ("pause", {"bars": [Q] * 4, "at": {1: [target(9)]}, "commands": stop(Pause)}, 1, "cancelled", "PAUSED"),
-    ("reduce", {"bars": [Q] * 4, "at": {1: [target(9)]}, "commands": stop(Reduce)}, 1, "cancelled", "REDUCING"),
-    (
-        "close",
-        {
-            "bars": [Q] * 4,
-            "at": {0: [order(9, limit_price=90.0)]},
-            "limits": Limits(allow_short=True, flat_before_close=True),
-        },
-        1,
-        "cancelled",
-        "NEAR_CLOSE",
-    ),
+    ("halt", [Q] * 4, {1: [target(9)]}, {"commands": stop(Halt)}, 1, "cancelled HALTED"),
+    ("pause", [Q] * 4, {1: [target(9)]}, {"commands": stop(Pause)}, 1, "cancelled PAUSED"),
+    ("reduce", [Q] * 4, {1: [target(9)]}, {"commands": stop(Reduce)}, 1, "cancelled REDUCING"),
+    ("close", [Q] * 4, {0: [RESTING]}, {"limits": DAY_TRADER}, 1, "cancelled NEAR_CLOSE"),
     (
         "split",
-        {"bars": [Q, Q, Q, flat(50.0)], "at": {2: [target(9)]}, "actions": [Split("NVDA", 20240103, 2, 1)]},
+        [Q, Q, Q, flat(50.0)],
+        {2: [target(9)]},
+        {"actions": [Split("NVDA", 20240103, 2, 1)]},
         1,
-        "cancelled",
-        "SPLIT",
+        "cancelled SPLIT",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
-    ("given", "order_id", "status", "reason"),
+    ("bars", "at", "more", "order_id", "ended"),
     [case[1:] for case in ENDINGS],
     ids=[case[0] for case in ENDINGS],
 )
 def test_why_a_working_order_ended(
-    given: dict[str, Any], order_id: int, status: str, reason: str
+    bars: list[Any], at: dict[int, Any], more: dict[str, Any], order_id: int, ended: str
 ) -> None:
-    settings = dict(given)
-    result = play({"NVDA": settings.pop("bars")}, per_session=3, **settings)
-    assert why(result, order_id) == (status, reason)
+    result = play({"NVDA": bars}, at=at, per_session=3, **more)
+    assert " ".join(why(result, order_id)) == ended
 
 
 DENIALS: list[tuple[str, Any, Limits, str]] = [
@@ -210,11 +188,13 @@ def test_every_order_accounts_for_its_shares(seed: int) -> None:
     left = {i: quantity - filled.get(i, 0) for i, quantity in total.items() if i not in ended}
     assert len(result.fills) > 10
     assert {i: quantity for i, quantity in left.items() if quantity} == working
-    assert all(output.reason in Reason for output in [*result.updates, *result.denials])
+    assert {update.reason for update in result.updates} <= set(Reason)
+    assert {denial.reason for denial in result.denials} <= set(Reason)
 
 
 def _walk(draw: random.Random, count: int) -> list[Any]:
-    price, rows = 100.0, []
+    price = 100.0
+    rows: list[Any] = []
     for _ in range(count):
         if draw.random() < 0.05:
             rows.append(None)

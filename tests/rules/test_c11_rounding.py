@@ -27,9 +27,7 @@ from tests.rules.tools import E4, GTC, fills, flat, order, target
         (100.0, 1_001, 1000, 100.20, 99.80),  # and passed by one part in a million
     ],
 )
-def test_against_us(
-    opens: float, slippage_ppm: int, tick_e4: int, buy: float, sell: float
-) -> None:
+def test_against_us(opens: float, slippage_ppm: int, tick_e4: int, buy: float, sell: float) -> None:
     for signed, price in ((1, buy), (-1, sell)):
         result = play(
             {"NVDA": [flat(opens), flat(opens)]},

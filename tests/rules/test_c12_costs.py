@@ -128,9 +128,7 @@ def test_regulatory_fees_by_date(
     monkeypatch: Any, day: date, sec: int, taf: int, cat_buy: int, cat_sell: int
 ) -> None:
     monkeypatch.setattr(harness, "FIRST_DAY", day)
-    result = play(
-        {"NVDA": [flat(180.0)] * 4}, at={0: [target(100)], 1: [target(0)]}, pricing=REAL
-    )
+    result = play({"NVDA": [flat(180.0)] * 4}, at={0: [target(100)], 1: [target(0)]}, pricing=REAL)
     bought, sold = result.fills
     assert (bought.sec_micros, bought.taf_micros, bought.cat_micros) == (0, 0, cat_buy)
     assert (sold.sec_micros, sold.taf_micros, sold.cat_micros) == (sec, taf, cat_sell)
@@ -139,9 +137,7 @@ def test_regulatory_fees_by_date(
 def test_the_check_value_of_a_round_trip(monkeypatch: Any) -> None:
     """100 NVDA at 180: buy 1.0003; sell 1.00 + 0.3708 + 0 + 0.0003; together 2.3714."""
     monkeypatch.setattr(harness, "FIRST_DAY", date(2026, 10, 5))
-    result = play(
-        {"NVDA": [flat(180.0)] * 4}, at={0: [target(100)], 1: [target(0)]}, pricing=REAL
-    )
+    result = play({"NVDA": [flat(180.0)] * 4}, at={0: [target(100)], 1: [target(0)]}, pricing=REAL)
     bought, sold = (f.commission_micros + f.regulatory_micros for f in result.fills)
     assert (bought, sold) == (1_000_300, 1_371_100)
     assert result.equity[-1] == 1_000_000 * USD - 2_371_400
@@ -150,9 +146,7 @@ def test_the_check_value_of_a_round_trip(monkeypatch: Any) -> None:
 
 
 def test_a_short_sale_pays_as_a_sale() -> None:
-    result = play(
-        {"NVDA": [flat(180.0)] * 4}, at={0: [target(-100)], 1: [target(0)]}, pricing=REAL
-    )
+    result = play({"NVDA": [flat(180.0)] * 4}, at={0: [target(-100)], 1: [target(0)]}, pricing=REAL)
     assert [(f.sec_micros, f.taf_micros) for f in result.fills] == [(144_000, 16_600), (0, 0)]
 
 

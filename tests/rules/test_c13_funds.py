@@ -47,9 +47,7 @@ def test_an_entry_of_100_on_10_000_dollars(
 
 
 def test_no_leverage_no_cap() -> None:
-    result = play(
-        {"NVDA": [flat(100.0), flat(105.0)]}, at={0: [target(1000)]}, cash_usd=10_000
-    )
+    result = play({"NVDA": [flat(100.0), flat(105.0)]}, at={0: [target(1000)]}, cash_usd=10_000)
     assert fills(result) == [(1, 1000, 105.0)]
 
 
@@ -180,7 +178,7 @@ def test_resting_entries_are_cut_as_well(kind: str) -> None:
     bar = (100.0, 110.0, 99.0, 100.0) if kind == "stop_price" else (100.0, 101.0, 90.0, 100.0)
     result = play(
         {"NVDA": [flat(100.0), bar, bar]},
-        at={0: [order(200, **{kind: price})]},
+        at={0: [_resting(200, kind, price)]},
         cash_usd=10_000,
         pricing=venue(),
     )
@@ -196,3 +194,8 @@ def test_a_bracket_protects_what_was_filled() -> None:
         pricing=venue(),
     )
     assert fills(result) == [(1, 95, 105.0), (3, -95, 90.0)]
+
+
+def _resting(signed: int, kind: str, price: float) -> Any:
+    details: dict[str, Any] = {kind: price}
+    return order(signed, **details)

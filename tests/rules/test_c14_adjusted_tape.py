@@ -12,7 +12,7 @@ from daemon.core.split_factors import SplitFactors
 from daemon.fees import load_fee_tables
 from tests import harness
 from tests.harness import play, rules
-from tests.rules.tools import fills, flat, target
+from tests.rules.tools import fills, flat, order, target
 
 TABLES = load_fee_tables()
 FACTORS = SplitFactors([Split("NVDA", 20240610, 10, 1), Split("NVDA", 20210720, 4, 1)])
@@ -157,7 +157,52 @@ def test_the_ledger_stays_in_adjusted_shares(monkeypatch: Any) -> None:
     """No split is applied to a position on an adjusted tape."""
     monkeypatch.setattr(harness, "FIRST_DAY", date(2024, 6, 7))
     result = play(
-        {"NVDA": [flat(120.0)] * 6}, at={0: [target(100)]}, per_session=2, pricing=rules(factors=FACTORS)
+        {"NVDA": [flat(120.0)] * 6},
+        at={0: [target(100)]},
+        per_session=2,
+        pricing=rules(factors=FACTORS),
     )
     assert result.position() == 100
     assert result.equity == [1_000_000_000_000] * 6
+
+
+@pytest.mark.parametrize(
+    ("day", "low", "filled"),
+    [
+        # a buy limit at 48.00: 480.00 that day, so through is 479.99, which is 47.999 here
+        (BETWEEN, 47.9995, False),
+        (BETWEEN, 47.999, True),
+        (BETWEEN, 47.995, True),
+        (AFTER, 47.995, False),
+        (AFTER, 47.99, True),
+    ],
+)
+def test_through_a_limit_by_a_tick_of_the_day(
+    monkeypatch: Any, day: date, low: float, filled: bool
+) -> None:
+    monkeypatch.setattr(harness, "FIRST_DAY", day)
+    result = play(
+        {"NVDA": [flat(49.0), (49.0, 49.0, low, 48.5)]},
+        at={0: [order(100, limit_price=48.0)]},
+        pricing=venue(),
+    )
+    assert fills(result) == ([(1, 100, 48.0)] if filled else [])
+
+
+@pytest.mark.parametrize(
+    ("day", "details", "level"),
+    [
+        (BETWEEN, {"limit_price": 48.125}, 48.125),  # 481.25 was a price that day
+        (BETWEEN, {"limit_price": 48.1257}, 48.125),  # 481.257: down
+        (BETWEEN, {"stop_price": 48.1257}, 48.126),  # up
+        (AFTER, {"limit_price": 48.125}, 48.12),
+        (AFTER, {"stop_price": 48.125}, 48.13),
+    ],
+)
+def test_levels_of_an_explicit_order(
+    monkeypatch: Any, day: date, details: dict[str, Any], level: float
+) -> None:
+    monkeypatch.setattr(harness, "FIRST_DAY", day)
+    result = play({"NVDA": [flat(48.0)] * 2}, at={0: [order(100, **details)]}, pricing=venue())
+    (accepted,) = result.orders
+    assert (accepted.limit_e4 or accepted.stop_e4) == round(level * 10_000)

@@ -12,7 +12,7 @@ from tests.harness import Quote, Result, play
 from tests.rules.tools import fills, flat
 
 # Both sides with hysteresis: in beyond 10 bp, out when the sign turns.
-BOTH = {
+BOTH: dict[str, Any] = {
     "enter_long_bps": 10.0,
     "exit_long_bps": 0.0,
     "enter_short_bps": -10.0,
@@ -90,9 +90,7 @@ def test_left_out_is_off(
         ([None, 11, None], [(2, 10)]),
     ],
 )
-def test_no_prediction(
-    values: list[float | None], expected: list[tuple[int, int]]
-) -> None:
+def test_no_prediction(values: list[float | None], expected: list[tuple[int, int]]) -> None:
     assert moves(run(values, **BOTH)) == expected
 
 
@@ -157,7 +155,7 @@ def test_a_partial_entry_is_completed_not_doubled() -> None:
     bars = [flat(100.0), flat(100.0, 40), flat(100.0, 1000), flat(100.0), flat(100.0)]
     result = play(
         {"NVDA": bars},
-        strategy=Threshold(Threshold.Params(**BOTH), ("NVDA",)),  # type: ignore[arg-type] - a mapping of mixed values
+        strategy=Threshold(Threshold.Params(**BOTH), ("NVDA",)),
         predictions=rows,
         pricing=rules(participation_ppm=100_000),
     )
@@ -165,7 +163,7 @@ def test_a_partial_entry_is_completed_not_doubled() -> None:
 
 
 def test_each_symbol_by_itself() -> None:
-    strategy = Threshold(Threshold.Params(**BOTH), ("NVDA", "AAPL"))  # type: ignore[arg-type] - a mapping of mixed values
+    strategy = Threshold(Threshold.Params(**BOTH), ("NVDA", "AAPL"))
     result = play(
         {"NVDA": [flat(100.0)] * 4, "AAPL": [flat(50.0)] * 4},
         strategy=strategy,

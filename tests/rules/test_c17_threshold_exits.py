@@ -11,8 +11,8 @@ from daemon.strategies.threshold import Threshold
 from tests.harness import Quote, Result, play, rules
 from tests.rules.tools import E4, fills, flat, target
 
-LONG = {"enter_long_bps": 10.0, "quantity": 10}
-SHORT = {"enter_short_bps": -10.0, "quantity": 10}
+LONG: dict[str, Any] = {"enter_long_bps": 10.0, "quantity": 10}
+SHORT: dict[str, Any] = {"enter_short_bps": -10.0, "quantity": 10}
 
 
 def run(
@@ -73,7 +73,7 @@ def test_levels_count_from_the_price_paid_not_from_the_reference() -> None:
     rows = {("NVDA", 0): 0.0011}
     result = play(
         {"NVDA": [flat(100.0)] * 2},
-        strategy=Threshold(Threshold.Params(**LONG, stop_loss_pct=5.0), ("NVDA",)),  # type: ignore[arg-type] - a mapping of mixed values
+        strategy=Threshold(Threshold.Params(**LONG, stop_loss_pct=5.0), ("NVDA",)),
         predictions=rows,
         pricing=rules(slippage_ppm=10_000),
     )
@@ -95,10 +95,8 @@ def test_the_average_of_an_entry_in_parts(sign: int, first: float, second: float
         at={0: [target(100 * sign, stop_loss_pct=5.0)]},
         pricing=rules(participation_ppm=100_000),
     )
-    made = [o.stop_e4 / E4 for o in result.orders if str(o.origin) == "protective"]
-    assert made == [first, second]
-    quantities = [o.quantity for o in result.orders if str(o.origin) == "protective"]
-    assert quantities == [60, 100]
+    made = [(o.quantity, o.stop_e4) for o in result.orders if str(o.origin) == "protective"]
+    assert made == [(60, round(first * E4)), (100, round(second * E4))]
 
 
 def test_an_average_that_is_no_whole_price() -> None:
@@ -122,9 +120,7 @@ def test_trailing_counts_from_the_close_of_the_entry_bar(sign: int) -> None:
         (100.0, max(100.0, close), min(100.0, close), close),
         flat(104.50 if sign > 0 else 94.50),
     ]
-    result = run(
-        [11 * sign, None], bars, **(LONG if sign > 0 else SHORT), trailing_stop_pct=5.0
-    )
+    result = run([11 * sign, None], bars, **(LONG if sign > 0 else SHORT), trailing_stop_pct=5.0)
     assert moves(result) == [(1, 10 * sign), (2, -10 * sign)]
 
 

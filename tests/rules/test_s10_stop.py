@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.harness import Quote, play, rules
-from tests.rules.tools import E4, fills, flat, mirrored, order
+from tests.rules.tools import E4, fills, flat, mirrored, order, target
 
 QUIET = (100.0, 100.0, 100.0, 100.0)
 
@@ -66,13 +66,7 @@ def test_a_protective_stop_after_a_gap(signed: int) -> None:
     stop = 95.0 if signed > 0 else 105.0
     result = play(
         {"NVDA": bars if signed > 0 else mirrored(bars)},
-        at={0: [_protected(signed, stop)]},
+        at={0: [target(signed, stop_price=stop)]},
         per_session=2,
     )
     assert fills(result) == [(1, signed, 100.0), (2, -signed, 90.0 if signed > 0 else 110.0)]
-
-
-def _protected(signed: int, stop: float) -> object:
-    from tests.rules.tools import target
-
-    return target(signed, stop_price=stop)

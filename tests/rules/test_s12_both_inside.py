@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.harness import Quote, play
+from tests.harness import Quote, Result, play
 from tests.rules.tools import E4, fills, flat, mirrored, target
 
 # long 10 from 100, stop 95, target 105; the bar after the entry; the exit, ambiguous?, the other
@@ -52,18 +52,25 @@ def test_short_mirrored(
 
 
 def _check(
-    result: object, entry: int, price: float | None, ambiguous: bool, other: float | None
+    result: Result, entry: int, price: float | None, ambiguous: bool, other: float | None
 ) -> None:
-    found = fills(result)  # type: ignore[arg-type] - a Result
+    found = fills(result)
     assert found == [(1, entry, 100.0)] + ([] if price is None else [(2, -entry, price)])
-    last = result.fills[-1]  # type: ignore[attr-defined] - a Result
+    last = result.fills[-1]
     assert last.ambiguous is ambiguous
     assert last.other_e4 == (None if other is None else round(other * E4))
 
 
 def test_the_sibling_ends_with_the_position() -> None:
     result = play(
-        {"NVDA": [flat(100.0), flat(100.0), (100.0, 106.0, 94.0, 100.0), (100.0, 106.0, 90.0, 100.0)]},
+        {
+            "NVDA": [
+                flat(100.0),
+                flat(100.0),
+                (100.0, 106.0, 94.0, 100.0),
+                (100.0, 106.0, 90.0, 100.0),
+            ]
+        },
         at={0: [target(10, stop_price=95.0, take_profit_price=105.0)]},
     )
     assert fills(result) == [(1, 10, 100.0), (2, -10, 95.0)]

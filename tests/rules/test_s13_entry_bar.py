@@ -10,7 +10,7 @@ from daemon.core.events import Bracket
 from tests.harness import Quote, Result, play
 from tests.rules.tools import E4, fills, flat, mirrored, order, target
 
-BRACKET = {"stop_price": 95.0, "take_profit_price": 105.0}
+BRACKET: dict[str, Any] = {"stop_price": 95.0, "take_profit_price": 105.0}
 
 # A market entry at the open of 100: both exits are live, stop first.
 AT_OPEN: list[tuple[Quote, float | None, float | None]] = [
@@ -113,9 +113,7 @@ def test_stop_entry_with_both_levels_inside_takes_the_stop(signed: int) -> None:
     if signed < 0:
         bars, bracket = mirrored(bars), Bracket(stop_price=105.0, take_profit_price=95.0)
     entry = 102.0 if signed > 0 else 98.0
-    result = play(
-        {"NVDA": bars}, at={0: [order(signed, stop_price=entry, bracket=bracket)]}
-    )
+    result = play({"NVDA": bars}, at={0: [order(signed, stop_price=entry, bracket=bracket)]})
     assert fills(result) == [(1, signed, entry), (1, -signed, 95.0 if signed > 0 else 105.0)]
     assert result.fills[1].ambiguous
 

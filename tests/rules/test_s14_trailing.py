@@ -100,7 +100,7 @@ def test_more_shares_start_the_trail_anew() -> None:
 
 @pytest.mark.parametrize("signed", [100, -100])
 def test_fewer_shares_keep_the_trail(signed: int) -> None:
-    """Bar 1 closes at 120: level 108. Half is sold at bar 2's open; its low of 108 sells the rest."""
+    """Bar 1 closes at 120: level 108. Half goes at bar 2's open, the rest at its low of 108."""
     bars: list[Any] = [
         flat(100.0),
         (100.0, 121.0, 100.0, 120.0),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from daemon.core.limits import Limits
@@ -102,7 +104,14 @@ def test_across_symbols_stops_before_limits() -> None:
 
 def test_oco_a_whole_fill_cancels_the_other() -> None:
     result = play(
-        {"NVDA": [flat(100.0), flat(100.0), (100.0, 111.0, 99.0, 110.0), (110.0, 110.0, 80.0, 80.0)]},
+        {
+            "NVDA": [
+                flat(100.0),
+                flat(100.0),
+                (100.0, 111.0, 99.0, 110.0),
+                (110.0, 110.0, 80.0, 80.0),
+            ]
+        },
         at={
             0: [order(10)],
             1: [
@@ -171,7 +180,10 @@ def test_a_stop_leaves_nothing_for_a_resting_exit() -> None:
     """Stop (protective) 100 shares and an exit limit of 100: stop first, the limit goes too."""
     result = play(
         {"NVDA": [flat(100.0), flat(100.0), (100.0, 111.0, 94.0, 95.0), (95.0, 120.0, 95.0, 95.0)]},
-        at={0: [target(100, stop_price=95.0)], 1: [order(-100, limit_price=110.0, time_in_force=GTC)]},
+        at={
+            0: [target(100, stop_price=95.0)],
+            1: [order(-100, limit_price=110.0, time_in_force=GTC)],
+        },
     )
     assert fills(result) == [(1, 100, 100.0), (2, -100, 95.0)]
     assert result.position() == 0
@@ -192,3 +204,35 @@ def test_exits_of_one_position_share_it_without_a_group() -> None:
     )
     assert fills(result) == [(1, 10, 100.0), (2, -10, 106.0)]
     assert result.position() == 0
+
+
+@pytest.mark.parametrize("bracket", [{}, {"stop_price": 80.0}])
+def test_an_exit_that_is_left_over_opens_nothing(bracket: dict[str, Any]) -> None:
+    """A resting exit of 10; the target goes to 0 first; later the exit's price is reached."""
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), flat(100.0), flat(100.0), flat(106.0)]},
+        at={
+            0: [target(10, **bracket)],
+            1: [order(-10, limit_price=105.0, time_in_force=GTC)],
+            2: [target(0)],
+        },
+        limits=Limits(),
+    )
+    assert fills(result) == [(1, 10, 100.0), (3, -10, 100.0)]
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(allow_short=True)])
+def test_two_exits_beside_a_bracket_do_not_sell_twice(limits: Limits) -> None:
+    """Both joined the bracket's group: the limit's 10 shares are the stop's 10 shares."""
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), flat(106.0), flat(90.0)]},
+        at={
+            0: [target(10, stop_price=70.0)],
+            1: [
+                order(-10, limit_price=105.0, time_in_force=GTC),
+                order(-10, stop_price=95.0, time_in_force=GTC),
+            ],
+        },
+        limits=limits,
+    )
+    assert fills(result) == [(1, 10, 100.0), (2, -10, 106.0)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from daemon.core.pricing import Pricing
 from tests.harness import play, rules
 from tests.rules.tools import GTC, IOC, fills, flat, order, target, why
 
@@ -27,9 +28,7 @@ def test_a_market_order_in_parts(
 ) -> None:
     prices = [101.0, 102.0, 103.0]
     bars = [flat(price, volume) for price, volume in zip(prices, volumes, strict=False)]
-    result = play(
-        {"NVDA": [flat(100.0), *bars]}, at={0: [target(100 * sign)]}, pricing=FORTIETH
-    )
+    result = play({"NVDA": [flat(100.0), *bars]}, at={0: [target(100 * sign)]}, pricing=FORTIETH)
     assert fills(result) == [(i, q * sign, prices[i - 1]) for i, q in expected]
     assert len(result.orders) == 1
 
@@ -44,11 +43,11 @@ def test_a_market_order_in_parts(
         (rules(participation_ppm=1_000_000), 99, 99),
     ],
 )
-def test_without_a_rate(pricing: object, volume: int, filled: int | None) -> None:
+def test_without_a_rate(pricing: Pricing, volume: int, filled: int | None) -> None:
     result = play(
         {"NVDA": [flat(100.0), flat(100.0, volume)]},
         at={0: [target(100)]},
-        pricing=pricing,  # type: ignore[arg-type] - a Pricing
+        pricing=pricing,
     )
     assert fills(result) == ([] if filled is None else [(1, filled, 100.0)])
 
@@ -139,7 +138,7 @@ def test_a_remainder_expires_with_the_day_and_says_why(
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_triggered_protective_stop_goes_on_at_market(sign: int) -> None:
-    """100 shares, stop hit in bar 2 with a budget of 40; the rest at bar 3's open, above the stop."""
+    """The stop of 100 is hit in bar 2, budget 40; the rest goes at bar 3's open, above the stop."""
     stop = 95.0 if sign > 0 else 105.0
     low, high = (94.0, 100.0) if sign > 0 else (100.0, 106.0)
     result = play(

@@ -92,9 +92,7 @@ def test_regulatory_fees_are_split_too() -> None:
 
 
 def test_where_shorts_are_not_allowed_the_order_is_cut() -> None:
-    result = play(
-        {"NVDA": BARS}, at={0: [target(60)], 1: [target(-40)]}, limits=Limits()
-    )
+    result = play({"NVDA": BARS}, at={0: [target(60)], 1: [target(-40)]}, limits=Limits())
     assert fills(result) == [(1, 60, 100.0), (2, -60, 110.0)]
     assert len(result.trades) == 1
 
@@ -109,9 +107,7 @@ def test_a_flip_in_parts_crosses_zero_once() -> None:
         seen.append(portfolio.position("NVDA"))
         return plan_.get(market.index)
 
-    result = play(
-        {"NVDA": bars}, decide=decide, pricing=rules(participation_ppm=100_000)
-    )
+    result = play({"NVDA": bars}, decide=decide, pricing=rules(participation_ppm=100_000))
     assert seen == [0, 60, 10, -20, -40]
     (trade,) = result.trades
     # out: 50 at 110 and 10 at 112

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from daemon.core.events import Dividend, Split
+from daemon.core.limits import Action, Limit, Limits
 from daemon.core.outputs import ActionApplied, DividendPaid
 from tests.harness import play, rules
 from tests.rules.tools import GTC, USD, fills, flat, order, target, why
@@ -259,3 +260,37 @@ def test_a_venue_with_costs_charges_nothing_for_an_action() -> None:
         pricing=rules(commission=plan("0.01")),
     )
     assert result.equity == [START, START - USD, START - USD, START - USD]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_split_whose_first_bar_is_missing(sign: int) -> None:
+    """The carried mark is split as well, or equity would jump."""
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), None, flat(10.0)]},
+        at={0: [target(100 * sign)]},
+        per_session=2,
+        actions=[Split("NVDA", DAY_2, 10, 1)],
+    )
+    assert result.position() == 1000 * sign
+    assert result.equity == [START] * 4
+
+
+def test_a_loss_limit_does_not_mistake_a_split_for_a_loss() -> None:
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), flat(10.0), flat(10.0)]},
+        at={0: [target(100)]},
+        per_session=2,
+        actions=[Split("NVDA", DAY_2, 10, 1)],
+        limits=Limits(max_daily_loss_usd=Limit(1 * USD, Action.HALT)),
+    )
+    assert result.states == []
+
+
+def test_a_dividend_whose_ex_date_bar_is_missing() -> None:
+    result = play(
+        {"NVDA": [flat(50.0), flat(50.0), None, flat(50.0)]},
+        at={0: [target(100)]},
+        per_session=2,
+        actions=[Dividend("NVDA", DAY_2, DAY_2, 1 * USD)],
+    )
+    assert result.equity == [START, START, START + 100 * USD, START + 100 * USD]

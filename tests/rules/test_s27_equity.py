@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from daemon.core.events import Split
 from daemon.core.limits import Action, Limit, Limits
-from tests.harness import plan, play, rules
+from replay.build_record import _holdings, _worst_marks
+from tests.harness import Result, plan, play, rules
 from tests.rules.tools import USD, flat, target
 
 START = 1_000_000 * USD
+
+
+def worst_marks(result: Result) -> list[int]:
+    """Equity with every position at its bar's far end, row by row, as the run's record has it."""
+    played: Any = SimpleNamespace(recorder=result)
+    ends = array("q", result.slice_ends)
+    worst = array("q", result.pipeline.equity)
+    for symbol, spans in _holdings(played).items():
+        bars: Any = result.feed._columns[symbol]
+        for since, before, quantity in spans:
+            first, until = bisect_left(ends, since), bisect_left(ends, before)
+            _worst_marks(worst, bars, ends, first, until, quantity)
+    return list(worst)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -77,7 +97,7 @@ def test_the_worst_mark_inside_the_bar() -> None:
         },
         at={0: [target(10), target(-20, "AAPL")]},
     )
-    assert list(result.pipeline.worst) == [START, START - 110 * USD, START]
+    assert worst_marks(result) == [START, START - 110 * USD, START]
 
 
 @pytest.mark.parametrize(("close", "halted"), [(85.0, True), (85.01, False)])
@@ -89,3 +109,23 @@ def test_the_peak_starts_at_the_starting_cash(close: float, halted: bool) -> Non
         limits=Limits(allow_short=True, max_drawdown_pct=Limit(150_000, Action.HALT)),
     )
     assert bool(result.states) is halted
+
+
+def test_the_worst_mark_after_a_stop_in_the_slice_of_a_split() -> None:
+    """100 at 100, split 10:1, all 1000 stopped at 9.50 in that slice: flat from its close on."""
+    result = play(
+        {
+            "NVDA": [
+                flat(100.0),
+                flat(100.0),
+                (10.0, 10.0, 9.4, 9.6),
+                (9.6, 9.6, 9.0, 9.5),
+            ]
+        },
+        at={0: [target(100, stop_price=95.0)]},
+        per_session=2,
+        actions=[Split("NVDA", 20240103, 10, 1)],
+    )
+    assert result.position() == 0
+    assert result.equity == [START, START, START - 500 * USD, START - 500 * USD]
+    assert worst_marks(result) == result.equity

@@ -130,3 +130,18 @@ def uneven_sessions(monkeypatch: Any, minutes: Sequence[int]) -> None:
         return found
 
     monkeypatch.setattr(harness, "sessions", made)
+
+
+def limits(**given: Any) -> Limits:
+    """Limits with short sales allowed."""
+    return Limits(**({"allow_short": True} | given))
+
+
+def denied(result: Result) -> list[tuple[str, int]]:
+    """(reason, signed shares) of every denial."""
+    return [(str(denial.reason), denial.quantity) for denial in result.denials]
+
+
+def state_names(result: Result) -> list[str]:
+    """The trading state after each change."""
+    return [change.state.upper() for change in result.states]

@@ -193,8 +193,11 @@ def lock_pins(text: str) -> dict[str, str]:
 def markdown_links(path: str, text: str, files: Container[str]) -> list[str]:
     """Every link to a local file leads to one (`files`: files and folders, from the root)."""
     findings = []
+    fenced = False
     for number, line in enumerate(text.splitlines(), start=1):
-        for target in _LINK.findall(line):
+        if line.startswith("```"):
+            fenced = not fenced  # code is no text: [..](..) there is not a link
+        for target in () if fenced else _LINK.findall(line):
             if re.match(r"[a-z]+:|#", target):
                 continue
             local = target.partition("#")[0].rstrip("/")
