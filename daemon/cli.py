@@ -6,7 +6,6 @@ turns words into a call and returns its exit code.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from daemon import __version__
-from daemon.errors import Exit, PapertapeError
+from daemon.endings import ending
+from daemon.errors import Exit, UsageError
 from daemon.paths import resolve_state
 
 State = Annotated[
@@ -64,36 +64,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     if debug:
         words.remove("--debug")
+    if not debug:
+        return ending(lambda: _run(words))
+    return _run(words)
+
+
+def _run(words: list[str]) -> int:
+    if not words:
+        app.help_print([])
+        return Exit.USAGE
     try:
-        if not words:
-            app.help_print([])
-            return Exit.USAGE
         return int(app(words) or Exit.OK)
     except CycloptsError as error:
-        if debug:
-            raise
-        return _say(Exit.USAGE, " ".join(str(error).split()), _hint(words))
-    except PapertapeError as error:
-        if debug:
-            raise
-        return _say(error.code, *error.lines)
-    except KeyboardInterrupt:
-        return _say(Exit.INTERRUPTED, "interrupted: nothing was left behind")
-    except BrokenPipeError:
-        # Whoever read our output has had enough; a second error at exit would say nothing more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
-    except Exception as error:
-        if debug:
-            raise
-        place = f"{type(error).__name__}: {error}"
-        return _say(Exit.INTERNAL, f"internal error: {place}: --debug shows where")
-
-
-def _say(code: Exit, *lines: str) -> int:
-    for line in lines:
-        print(f"papertape: {line}" if line else "", file=sys.stderr)
-    return code
+        raise UsageError(" ".join(str(error).split()), _hint(words)) from error
 
 
 def _hint(words: Sequence[str]) -> str:
@@ -193,8 +176,6 @@ def config_check(*files: Path, settings: Set = None) -> int:
     from daemon.config.verbs import config_check as check
 
     if not files:
-        from daemon.errors import UsageError
-
         raise UsageError("config check needs a FILE")
     return check(files, _settings(settings))
 

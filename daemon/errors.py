@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from enum import IntEnum
 
 
@@ -44,3 +45,13 @@ class CheckFailedError(PapertapeError):
     """A check ran and did not hold, or two things that should be equal differ."""
 
     code = Exit.CHECK_FAILED
+
+
+def one_line(error: Exception) -> str:
+    """The type, the text and the place of an error in a user's code, on one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    place = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    return f"{name}: {text} ({place})" if text else f"{name} ({place})"

@@ -12,7 +12,6 @@ so results do not depend on scheduling.
 from __future__ import annotations
 
 import asyncio
-import traceback
 from array import array
 from collections import deque
 from collections.abc import (
@@ -45,6 +44,7 @@ from daemon.core.outputs import Denial, Reason
 from daemon.core.review import Approved, CancelOrder, MoveExits
 from daemon.core.turn import Turn, instant_of
 from daemon.core.working_order import OrderSpec, sign_of
+from daemon.errors import one_line
 from daemon.ports import Feed, Sink
 from daemon.tasks import Busy, StageTask, TaskFailedError
 from daemon.view import PortfolioView
@@ -136,7 +136,11 @@ class Pipeline:
         """
         account, busy, waiting = self.account, self.busy, self._waiting
         venue, risk, mark = account.venue, account.risk, account.portfolio.mark
-        working, withdrawn, receivables = venue.working, venue.withdrawn, venue.receivables
+        working, withdrawn, receivables = (
+            venue.book.working,
+            venue.book.withdrawn,
+            account.portfolio.receivables,
+        )
         match, assess, decide, review, submit = self._slice_steps
         add_end, add_equity = self.ends.append, self.equity.append
         always_assess = risk.limits.flat_before_close
@@ -154,7 +158,7 @@ class Pipeline:
                     match(market)
                     equity = account.portfolio.equity_micros
                 else:
-                    venue.last = market
+                    venue.book.last = market
                     equity = mark(market.bars)
                 step = assess
                 if always_assess or not risk.floor_micros < equity <= risk.ceiling_micros:
@@ -270,7 +274,7 @@ class Pipeline:
         account.venue.match(market)
         account.portfolio.mark(market.bars)
         if market.end == market.session.closes:
-            account.venue.expire_day(market.session, market.end)
+            account.venue.book.expire_day(market.session, market.end)
 
     def _assess(self, market: MarketSlice) -> None:
         self._settled = _UNSETTLED
@@ -284,7 +288,7 @@ class Pipeline:
         try:
             predictions = self._predictor.predict(market)
         except Exception as error:  # noqa: BLE001 - a user's model may raise anything
-            predictions = [Prediction(bar.symbol, None, _where(error)) for bar in market.bars]
+            predictions = [Prediction(bar.symbol, None, one_line(error)) for bar in market.bars]
         if isinstance(predictions, Awaitable):
             return self._decide_later(market, predictions)
         self._decide_with(market, predictions)
@@ -296,7 +300,7 @@ class Pipeline:
         try:
             found = await predictions
         except Exception as error:  # noqa: BLE001 - a user's model may raise anything
-            found = [Prediction(bar.symbol, None, _where(error)) for bar in market.bars]
+            found = [Prediction(bar.symbol, None, one_line(error)) for bar in market.bars]
         self._decide_with(market, found)
 
     def _decide_with(self, market: MarketSlice, predictions: Sequence[Prediction]) -> None:
@@ -321,7 +325,7 @@ class Pipeline:
             self._intents = self._strategy.decide(market, self._values, self._view)
         except Exception as error:  # noqa: BLE001 - a user's strategy may raise anything
             self.tasks["strategy"].fail(error)
-            self._fail_strategy(_where(error), market)
+            self._fail_strategy(one_line(error), market)
 
     def _fail_strategy(self, reason: str, market: MarketSlice) -> None:
         self._intents = None
@@ -333,7 +337,7 @@ class Pipeline:
         self._approved = account.risk.review(market, self._intents)
         if account.control.flattening and market.outcome is Outcome.RECEIVED:
             self._approved = [*self._approved, *account.risk.flatten(market.end)]
-        quiet = not (self._approved or account.outputs or account.venue.working)
+        quiet = not (self._approved or account.outputs or account.venue.book.working)
         lasting = self._intents is None or type(self._intents) is tuple
         if quiet and lasting and not account.risk.limits.flat_before_close:
             self._settled = self._intents  # the same again, nothing having moved, needs no review
@@ -346,9 +350,9 @@ class Pipeline:
         """The last thing between a decision and the venue, and the venue's only caller."""
         venue, control = self.account.venue, self.account.control
         if isinstance(approved, CancelOrder):
-            order = venue.working.get(approved.order_id)
+            order = venue.book.working.get(approved.order_id)
             if order is not None:
-                venue.withdraw(order, approved.reason, instant)
+                venue.book.withdraw(order, approved.reason, instant)
         elif isinstance(approved, MoveExits):
             venue.protection.replace(approved.symbol, approved.bracket, instant)
         elif control.lets_through(approved, self.account.portfolio):
@@ -367,7 +371,7 @@ class Pipeline:
 
     def _expire(self, tick: Tick) -> None:
         if tick.kind is TickKind.CLOSES:
-            self.account.venue.expire_day(tick.session, tick.instant)
+            self.account.venue.book.expire_day(tick.session, tick.instant)
 
     def _open_session(self, tick: Tick) -> None:
         if tick.kind is TickKind.OPENS:
@@ -387,16 +391,6 @@ def _kind(item: Input) -> str:
     if isinstance(item, MarketSlice):
         return "slice"
     return "tick" if isinstance(item, Tick) else "command"
-
-
-def _where(error: Exception) -> str:
-    """The type, the text and the place of an error in a user's code, on one line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1]
-    place = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
-    text = " ".join(str(error).split())
-    name = type(error).__name__
-    return f"{name}: {text} ({place})" if text else f"{name} ({place})"
 
 
 def _same(pending: Awaitable[Any]) -> Awaitable[Any]:

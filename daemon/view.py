@@ -56,7 +56,7 @@ class PortfolioView:
 
     def working(self, symbol: str) -> Sequence[WorkingOrder]:
         """The symbol's working orders, by number."""
-        return [_seen(order) for order in self._venue.orders_of(symbol)]
+        return [_seen(order) for order in self._venue.book.orders_of(symbol)]
 
 
 def _seen(order: working_order.WorkingOrder) -> WorkingOrder:

@@ -25,8 +25,8 @@ def apply_actions(venue: Venue, market: MarketSlice) -> None:
 
 def _split(venue: Venue, action: Split, instant: int) -> None:
     """Orders are re-decided by the strategy; a position's own exits are rescaled with it."""
-    for order in list(venue.working.values()):
+    for order in list(venue.book.working.values()):
         if order.symbol == action.symbol and not order.is_protective:
-            venue.end(order, OrderTrigger.CANCEL, Reason.SPLIT, instant)
+            venue.book.end(order, OrderTrigger.CANCEL, Reason.SPLIT, instant)
     venue.portfolio.split(action, instant)
     venue.protection.split(action, instant)

@@ -45,7 +45,7 @@ class Control:
             return
         self._report(previous, source, level, reason, instant, lifted=False)
         permissions = PERMISSIONS[level]
-        self._venue.restrict(permissions.cancels, permissions.denial or Reason.HALTED, instant)
+        self._venue.book.restrict(permissions.cancels, permissions.denial or Reason.HALTED, instant)
 
     def trip(self, limit: str, action: Action, detail: str, instant: int) -> None:
         """A limit was reached: carry out its action."""

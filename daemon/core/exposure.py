@@ -56,7 +56,7 @@ class Exposure:
             symbol: _Expected(position.quantity, position.close_e4)
             for symbol, position in portfolio.positions.items()
         }
-        for order in venue.working.values():
+        for order in venue.book.working.values():
             if not order.is_protective:
                 expected = self._symbols[order.symbol]
                 quantity = order.sign * order.remaining
@@ -64,7 +64,7 @@ class Exposure:
 
     def withdraw(self, order_id: int) -> None:
         """An order that this review will cancel counts no more."""
-        order = self._venue.working[order_id]
+        order = self._venue.book.working[order_id]
         expected = self._symbols[order.symbol]
         expected.count(order.sign * order.remaining, resting=not order.at_market, times=-1)
 

@@ -89,7 +89,7 @@ class Protection:
     def _drop(self, symbol: str, reason: Reason, instant: int) -> None:
         for order in self._orders.pop(symbol, []):
             if not order.ended:
-                self._venue.end(order, OrderTrigger.CANCEL, reason, instant)
+                self._venue.book.end(order, OrderTrigger.CANCEL, reason, instant)
         self._brackets.pop(symbol, None)
         self._groups.pop(symbol, None)
 
@@ -97,14 +97,14 @@ class Protection:
         size = abs(position.quantity)
         for order in self._orders.get(position.symbol, []):
             if not order.ended and order.remaining != size:
-                self._venue.resize(order, size, Reason.RESIZED, instant)
+                self._venue.book.resize(order, size, Reason.RESIZED, instant)
 
     def _cover(
         self, position: Position, bracket: Bracket, instant: int, eligible_from: int
     ) -> None:
         symbol = position.symbol
         self._brackets[symbol] = bracket
-        self._groups[symbol] = group = self._venue.new_group()
+        self._groups[symbol] = group = self._venue.book.new_group()
         orders = self._orders[symbol] = []
         sign = -1 if position.quantity > 0 else 1
         for order_type, level, trail_ppm in self._levels(position, bracket):
@@ -121,7 +121,7 @@ class Protection:
                 trail_ppm=trail_ppm,
                 reason=_REASONS[order_type],
             )
-            orders.append(self._venue.enter(spec, instant, eligible_from, group))
+            orders.append(self._venue.book.enter(spec, instant, eligible_from, group))
 
     def _levels(
         self, position: Position, bracket: Bracket
@@ -129,7 +129,7 @@ class Protection:
         """Order types with their levels; a long's stops lie below its entry, its target above."""
         long = position.quantity > 0
         size = abs(position.quantity)
-        pricing, date, symbol = self._venue.pricing, self._venue.date, position.symbol
+        pricing, date, symbol = self._venue.pricing, self._venue.book.date, position.symbol
         found: list[tuple[OrderType, int | None, int | None]] = []
 
         def level(price: float | None, pct: float | None, *, up: bool) -> int | None:
@@ -171,7 +171,7 @@ class Protection:
             if order.limit_e4 is None or order.ended:
                 continue
             through = (order.sign * order.limit_e4 - prices.low) * venue.pricing.factor(
-                symbol, venue.date
+                symbol, venue.book.date
             )
             if through >= venue.pricing.tick_e4:
                 venue.fill_in_entry_bar(order, bar, order.limit_e4, stop=False)

@@ -86,7 +86,7 @@ class Review:
 
     def withdraw_entries(self) -> None:
         """Before a session's last bar nothing may grow a position."""
-        for order in self._venue.working.values():
+        for order in self._venue.book.working.values():
             position = self._portfolio.positions[order.symbol].quantity
             if not order.is_protective and order.grows(position):
                 self._cancel(order.order_id, Reason.NEAR_CLOSE)
@@ -98,9 +98,9 @@ class Review:
             if position is None or position.bars == 0:
                 self._deny(intent.symbol, intent.quantity, Origin.TARGET, Reason.NO_PRICE)
                 return
-            if intent.quantity == position.quantity and not self._venue.working:
+            if intent.quantity == position.quantity and not self._venue.book.working:
                 return
-            plan = plan_target(intent, position.quantity, self._venue.orders_of(intent.symbol))
+            plan = plan_target(intent, position.quantity, self._venue.book.orders_of(intent.symbol))
             for order_id in plan.cancels:
                 self._cancel(order_id, Reason.TARGET_CHANGED)
             if plan.spec is not None:
@@ -122,14 +122,14 @@ class Review:
             return
         try:
             venue = self._venue
-            spec = plan_request(request, position.close_e4, venue.pricing, venue.date)
+            spec = plan_request(request, position.close_e4, venue.pricing, venue.book.date)
         except BadOrderError as error:
             self._deny(request.symbol, signed, Origin.EXPLICIT, Reason.BAD_ORDER, str(error))
             return
         self._planned.append(spec)
 
     def _plan_cancel(self, request: CancelRequest) -> None:
-        order = self._venue.working.get(request.order_id)
+        order = self._venue.book.working.get(request.order_id)
         if order is None or order.spec.origin not in (Origin.TARGET, Origin.EXPLICIT):
             detail = f"order {request.order_id}"
             self._deny("", 0, Origin.EXPLICIT, Reason.UNKNOWN_ORDER, detail)
@@ -179,7 +179,7 @@ class Review:
 
     def _closing(self, symbol: str, sign: int) -> int:
         """Shares that go that way at market already, be it that the market has filled them."""
-        orders = self._venue.orders_of(symbol)
+        orders = self._venue.book.orders_of(symbol)
         total = sum(one.remaining for one in orders if one.at_market and one.sign == sign)
         approved = [item for item in self.approved if isinstance(item, OrderSpec)]
         return total + sum(
@@ -191,7 +191,7 @@ class Review:
         )
 
     def _shrinkable(self, spec: OrderSpec) -> int:
-        if self._built is None and not self._venue.working and not self.approved:
+        if self._built is None and not self._venue.book.working and not self.approved:
             held = self._portfolio.positions[spec.symbol].quantity
             return abs(held) if held * sign_of(spec.side) < 0 else 0
         return self._exposure.shrinkable(spec.symbol, sign_of(spec.side))

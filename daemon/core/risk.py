@@ -166,7 +166,7 @@ class Risk:
 
     def _nothing_to_do(self, intents: Sequence[Intent] | None) -> bool:
         """The quiet case: every target is what is held, and nothing is working."""
-        if self._venue.working or self.limits.flat_before_close:
+        if self._venue.book.working or self.limits.flat_before_close:
             return False
         positions = self._portfolio.positions
         for intent in intents or ():
@@ -182,7 +182,7 @@ class Risk:
         review = Review(self._portfolio, self._venue, self._outputs, instant)
         review.close_positions(Origin.FLATTEN, "flatten", TimeInForce.GTC)
         flat = all(position.quantity == 0 for position in self._portfolio.positions.values())
-        if flat and not self._venue.working:  # nothing that the market may still fill
+        if flat and not self._venue.book.working:  # nothing that the market may still fill
             self._control.flattening = False
         return review.approved
 

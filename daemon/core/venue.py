@@ -6,166 +6,64 @@ order number. `accept` is the only way in and has one caller, the gate in the pi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from daemon.core import fill_rules
 from daemon.core.actions import apply_actions
-from daemon.core.events import Bar, MarketSlice, OrderType, Session, TimeInForce
+from daemon.core.book import Book
+from daemon.core.events import Bar, MarketSlice, OrderType, TimeInForce
 from daemon.core.fill_rules import REST, Touch, prices_for
 from daemon.core.hindsight import ambiguous_cancels, stop_touch
 from daemon.core.orders import OrderTrigger
-from daemon.core.outputs import OrderAccepted, OrderUpdated, Origin, Reason
+from daemon.core.outputs import Reason
 from daemon.core.portfolio import Portfolio
 from daemon.core.pricing import Pricing
 from daemon.core.protection import Protection
-from daemon.core.trading_state import Cancels
 from daemon.core.units import price_e4
-from daemon.core.working_order import STOPS, OrderSpec, WorkingOrder
+from daemon.core.working_order import STOPS, OrderSpec, WorkingOrder, sign_of
 
 
 class Venue:
-    """Working orders by number, and what the next bar will do to them."""
+    """What the next bar does to the orders of the book."""
 
     def __init__(self, portfolio: Portfolio, pricing: Pricing, outputs: list[Any]) -> None:
-        self.working: dict[int, WorkingOrder] = {}
         self.portfolio = portfolio
-        self.receivables = portfolio.receivables
         self.pricing = pricing
+        self.book = Book(portfolio, pricing, outputs)
         self.protection = Protection(self)
-        self.last: MarketSlice | None = None
         self._outputs = outputs
-        self._next_order_id = 1
-        self._next_group = 1
-        self._labels: dict[str, int] = {}
-        self.withdrawn: list[tuple[WorkingOrder, int]] = []
         self._budget: dict[str, int | None] = {}
         self._market: MarketSlice | None = None
 
-    # --- entry and withdrawal -----------------------------------------------------------------
-
     def accept(self, spec: OrderSpec, decided: int, eligible_from: int) -> WorkingOrder:
         """Make an order exist; the gate in the pipeline is the only caller."""
-        order = self.enter(spec, decided, eligible_from, self._group_of(spec))
+        order = self.book.enter(spec, decided, eligible_from, self._group_of(spec))
         position = self.portfolio.positions[spec.symbol].quantity
         order.is_exit = position * order.sign < 0 and spec.quantity <= abs(position)
         return order
 
-    def enter(
-        self, spec: OrderSpec, decided: int, eligible_from: int, group: int | None
-    ) -> WorkingOrder:
-        """Number an order and let it work; brackets come here directly from the fill."""
-        assert spec.quantity > 0, "an order for nothing"
-        order = WorkingOrder(spec, self._next_order_id, decided, eligible_from, group)
-        self._next_order_id += 1
-        if order.extreme_e4 is not None:
-            order.stop_e4 = fill_rules.trailing_level_e4(order, self.pricing, self.date)
-        self.working[order.order_id] = order
-        self._outputs.append(
-            OrderAccepted(
-                order_id=order.order_id,
-                symbol=spec.symbol,
-                side=spec.side,
-                quantity=spec.quantity,
-                order_type=spec.order_type,
-                time_in_force=spec.time_in_force,
-                origin=spec.origin,
-                decided=decided,
-                eligible_from=eligible_from,
-                limit_e4=spec.limit_e4,
-                stop_e4=order.stop_e4,
-                trail_ppm=spec.trail_ppm,
-                group=group,
-                reason=spec.reason,
-            )
-        )
-        return order
-
-    @property
-    def date(self) -> int:
-        """The exchange date of the slice last seen."""
-        assert self.last is not None, "no slice yet"
-        return self.last.session.date
-
-    def new_group(self) -> int:
-        """A number for orders of which one cancels the others."""
-        self._next_group += 1
-        return self._next_group - 1
-
     def _group_of(self, spec: OrderSpec) -> int | None:
+        """The OCO group an order joins: its label's, or as an exit the bracket's (C5)."""
         if spec.group is not None:
-            if spec.group not in self._labels:
-                self._labels[spec.group] = self.new_group()
-            return self._labels[spec.group]
+            return self.book.labelled_group(spec.group)
         position = self.portfolio.positions[spec.symbol].quantity
-        leaves = position * (1 if spec.side == "buy" else -1) < 0
+        leaves = position * sign_of(spec.side) < 0
         return self.protection.group(spec.symbol) if leaves else None
-
-    def end(self, order: WorkingOrder, trigger: OrderTrigger, reason: Reason, instant: int) -> None:
-        """Cancel or expire an order, saying why."""
-        order.move(trigger)
-        self.working.pop(order.order_id, None)
-        self.report(order, reason, instant)
-
-    def report(self, order: WorkingOrder, reason: Reason, instant: int) -> None:
-        """Put the order as it now stands among the turn's outputs."""
-        self._outputs.append(
-            OrderUpdated(
-                order_id=order.order_id,
-                symbol=order.symbol,
-                status=order.status,
-                reason=reason,
-                quantity=order.quantity,
-                instant=instant,
-                stop_e4=order.stop_e4,
-                limit_e4=order.limit_e4,
-            )
-        )
-
-    def withdraw(self, order: WorkingOrder, reason: Reason, instant: int) -> bool:
-        """Cancel by command or decision at `instant`; False where the market has filled it (C3)."""
-        if self.is_fill_pending(order, instant):
-            order.withdrawn_for = order.withdrawn_for or reason
-            return False
-        if not order.at_market and self._bar_has_started(order, instant):
-            self.withdrawn.append((order, instant))
-        self.end(order, OrderTrigger.CANCEL, reason, instant)
-        return True
-
-    def is_fill_pending(self, order: WorkingOrder, instant: int) -> bool:
-        """Whether the market has filled the order at a price that is not known yet."""
-        return order.at_market and self._bar_has_started(order, instant)
-
-    def _bar_has_started(self, order: WorkingOrder, instant: int) -> bool:
-        if self.last is None:
-            return False
-        return order.eligible_from <= self.last.next_start < instant
-
-    def restrict(self, cancels: Cancels, reason: Reason, instant: int) -> None:
-        """Do away with the working orders that a trading state does not keep."""
-        if cancels is Cancels.NONE:
-            return
-        for order in list(self.working.values()):
-            if order.ended or order.spec.origin is Origin.FLATTEN:
-                continue
-            position = self.portfolio.positions[order.symbol].quantity
-            grows = not order.is_protective and order.grows(position)
-            if cancels is Cancels.ALL or grows:
-                self.withdraw(order, reason, instant)
 
     # --- matching -----------------------------------------------------------------------------
 
     def match(self, market: MarketSlice) -> None:
         """One slice: corporate actions, then fills, then what the bar changes for the next one."""
-        self.last = self._market = market
+        self.book.last = self._market = market
         if self.portfolio.receivables:
             self.portfolio.pay(market)
         if market.actions:
             apply_actions(self, market)
-        if self.withdrawn:
-            self._outputs += ambiguous_cancels(self.withdrawn, market, self.pricing)
-            self.withdrawn[:] = [row for row in self.withdrawn if row[1] >= market.end]
-        if self.working:
+        if self.book.withdrawn:
+            self._outputs += ambiguous_cancels(self.book.withdrawn, market, self.pricing)
+            self.book.withdrawn[:] = [row for row in self.book.withdrawn if row[1] >= market.end]
+        if self.book.working:
             self._meet(market)
 
     def _meet(self, market: MarketSlice) -> None:
@@ -177,7 +75,7 @@ class Venue:
             self._wait_for_data(market)
         for order in self._opening(market, bars):
             self._at_open(order, bars[order.symbol])
-        if self.working:
+        if self.book.working:
             self._within(market, bars)
             self._after_bar(market, bars)
 
@@ -193,36 +91,22 @@ class Venue:
             for order in self._resting(market, bars, at_market=True):
                 self._at_close(order, bars[order.symbol])
 
-    def expire_day(self, session: Session, instant: int) -> None:
-        """C6, C7: after a session's last bar DAY orders end; exits that lack data wait."""
-        for order in list(self.working.values()):
-            if order.spec.time_in_force is TimeInForce.GTC:
-                continue
-            if order.first_eligible > session.last_start:
-                continue
-            position = self.portfolio.positions[order.symbol].quantity
-            waits = order.unfilled is Reason.WAITING_DATA
-            if waits and not order.grows(position):
-                continue
-            reason = Reason.DATA_MISSING if waits else order.unfilled
-            self.end(order, OrderTrigger.EXPIRE, reason, instant)
-
     def _wait_for_data(self, market: MarketSlice) -> None:
         for symbol in market.missing:
-            for order in self.orders_of(symbol):
+            for order in self.book.orders_of(symbol):
                 if not order.at_market or order.eligible_from > market.start:
                     continue
                 order.unfilled = Reason.WAITING_DATA
                 if not order.after_gap:
                     order.after_gap = True
                     order.move(OrderTrigger.MISS_DATA)
-                    self.report(order, Reason.WAITING_DATA, market.end)
+                    self.book.report(order, Reason.WAITING_DATA, market.end)
 
     def _opening(self, market: MarketSlice, bars: dict[str, Bar]) -> list[WorkingOrder]:
         positions = self.portfolio.positions
         ready = [
             order
-            for order in self.working.values()
+            for order in self.book.working.values()
             if order.eligible_from <= market.start and order.symbol in bars
         ]
         if len(ready) > 1:
@@ -237,9 +121,9 @@ class Venue:
     def _resting(
         self, market: MarketSlice, bars: dict[str, Bar], *, at_market: bool = False
     ) -> Iterator[WorkingOrder]:
-        for order in list(self.working.values()):
+        for order in list(self.book.working.values()):
             if (
-                order.order_id in self.working
+                order.order_id in self.book.working
                 and order.at_market is at_market
                 and order.eligible_from <= market.start
                 and order.symbol in bars
@@ -247,7 +131,7 @@ class Venue:
                 yield order
 
     def _at_open(self, order: WorkingOrder, bar: Bar) -> None:
-        if order.order_id not in self.working:
+        if order.order_id not in self.book.working:
             return  # a sibling has filled at this open
         if order.at_market and self.pricing.fills_at_close:
             return
@@ -268,7 +152,9 @@ class Venue:
             self._fill(order, bar, touch, "stop", other_e4=other)
 
     def _at_limit(self, order: WorkingOrder, bar: Bar) -> None:
-        touch = fill_rules.limit_in_bar(order, prices_for(bar, order.sign), self.pricing, self.date)
+        touch = fill_rules.limit_in_bar(
+            order, prices_for(bar, order.sign), self.pricing, self.book.date
+        )
         if touch is not None and order.eligible_from <= bar.start:
             self._fill(order, bar, touch, "limit")
 
@@ -280,10 +166,10 @@ class Venue:
         """S12: the price of the group's limit order that this bar reaches as well."""
         if order.group is None:
             return None
-        for sibling in self.working.values():
+        for sibling in self.book.working.values():
             if sibling.group == order.group and sibling.spec.order_type is OrderType.LIMIT:
                 prices = prices_for(bar, sibling.sign)
-                if fill_rules.limit_in_bar(sibling, prices, self.pricing, self.date):
+                if fill_rules.limit_in_bar(sibling, prices, self.pricing, self.book.date):
                     return sibling.limit_e4
         return None
 
@@ -291,7 +177,7 @@ class Venue:
         assert self._market is not None, "matching outside a slice"
         order.move(OrderTrigger.TRIGGER)
         order.eligible_from = self._market.end
-        self.report(order, Reason.NOT_REACHED, self._market.end)
+        self.book.report(order, Reason.NOT_REACHED, self._market.end)
 
     # --- one fill -----------------------------------------------------------------------------
 
@@ -339,14 +225,14 @@ class Venue:
             order.filled += quantity
             order.move(OrderTrigger.FILL_PART if order.remaining else OrderTrigger.FILL_REST)
             if not order.remaining:
-                self.working.pop(order.order_id, None)
+                self.book.working.pop(order.order_id, None)
             self._outputs.append(fill)
             self.portfolio.apply(fill)
-            if self.working:
+            if self.book.working:
                 self._follow(order, quantity, market)
             self.protection.after_fill(order, before, bar, how)
         if quantity < wanted:
-            self.end(order, OrderTrigger.CANCEL, Reason.INSUFFICIENT_FUNDS, market.end)
+            self.book.end(order, OrderTrigger.CANCEL, Reason.INSUFFICIENT_FUNDS, market.end)
         elif order.remaining and not order.ended:
             order.unfilled = Reason.PARTICIPATION
             self._go_on_at_market(order, market)
@@ -364,7 +250,7 @@ class Venue:
             order.at_market = True
             order.eligible_from = market.end
             order.move(OrderTrigger.TRIGGER)
-            self.report(order, order.unfilled, market.end)
+            self.book.report(order, order.unfilled, market.end)
 
     def _follow(self, order: WorkingOrder, quantity: int, market: MarketSlice) -> None:
         """What a fill does to the other orders: OCO in its group, and exits keep to the position.
@@ -377,7 +263,7 @@ class Venue:
         if takes and group == self.protection.group(order.symbol):
             takes = order.is_protective
         left = abs(self.portfolio.positions[order.symbol].quantity)
-        for other in list(self.working.values()):
+        for other in list(self.book.working.values()):
             if other is order or other.symbol != order.symbol or other.is_protective:
                 continue
             allowed, reason = other.remaining, Reason.OCO
@@ -386,33 +272,23 @@ class Venue:
             if other.is_exit and left < allowed:
                 allowed, reason = left, Reason.POSITION_CLOSED if left == 0 else Reason.RESIZED
             if allowed <= 0:
-                self.end(other, OrderTrigger.CANCEL, reason, market.end)
+                self.book.end(other, OrderTrigger.CANCEL, reason, market.end)
             elif allowed < other.remaining:
-                self.resize(other, allowed, reason, market.end)
-
-    def resize(self, order: WorkingOrder, remaining: int, reason: Reason, instant: int) -> None:
-        """Leave `remaining` shares to be filled."""
-        order.quantity = order.filled + remaining
-        order.move(OrderTrigger.RESIZE)
-        self.report(order, reason, instant)
+                self.book.resize(other, allowed, reason, market.end)
 
     # --- around the bar -----------------------------------------------------------------------
 
     def _after_bar(self, market: MarketSlice, bars: dict[str, Bar]) -> None:
-        for order in list(self.working.values()):
+        for order in list(self.book.working.values()):
             bar = bars.get(order.symbol)
             if bar is None:
                 continue
             if order.spec.order_type is OrderType.TRAILING_STOP and not order.at_market:
                 born_now = order.decided == market.end
-                fill_rules.trail(order, bar, self.pricing, self.date, born_now=born_now)
+                fill_rules.trail(order, bar, self.pricing, self.book.date, born_now=born_now)
             if order.first_eligible > market.start:
                 continue
             if order.spec.time_in_force is TimeInForce.IOC:
-                self.end(order, OrderTrigger.CANCEL, Reason.IOC_REMAINDER, market.end)
+                self.book.end(order, OrderTrigger.CANCEL, Reason.IOC_REMAINDER, market.end)
             elif order.withdrawn_for is not None:
-                self.end(order, OrderTrigger.CANCEL, order.withdrawn_for, market.end)
-
-    def orders_of(self, symbol: str) -> Iterable[WorkingOrder]:
-        """The working orders of one symbol, by number."""
-        return [order for order in self.working.values() if order.symbol == symbol]
+                self.book.end(order, OrderTrigger.CANCEL, order.withdrawn_for, market.end)

@@ -28,6 +28,7 @@ HEAVY = ("exchange_calendars", "numpy", "pandas", "pyarrow", "rich", "scipy", "u
 SHARED_LIBRARIES = {
     "msgspec": ("*", "messages and records are its structs"),
     "pydantic": ("daemon/config/*", "the config's models are several files"),
+    "yaml": ("daemon/*", "config and calendar overlay each walk the nodes for file:line:col"),
 }
 
 
