@@ -107,7 +107,7 @@ def _why(status: OrderStatus, update: OrderUpdated | None, played: Played, order
     if status in (OrderStatus.CANCELLED, OrderStatus.EXPIRED):
         assert update is not None, "an order ended without a reason"
         return update.reason
-    working = played.account.venue.working[order_id]
+    working = played.account.venue.book.working[order_id]
     never_met = working.eligible_from >= played.feed.played.last_end
     return Reason.TAPE_ENDED if never_met else working.unfilled
 

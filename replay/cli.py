@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from daemon.config import warnings_of
 from daemon.core.trading_state import TradingState
 from daemon.errors import Exit
 from replay.run import Period
@@ -28,6 +29,8 @@ def replay(  # noqa: PLR0913 - one parameter an option
 ) -> int:
     """Play, print the summary, say where everything is; 1 where the strategy failed."""
     finished = play(Request(config, state, overrides, Period(start, end), label, out, html))
+    for warning in warnings_of(finished.inputs.config):
+        print(f"papertape: warning: {warning}", file=sys.stderr)
     if quiet:
         print(finished.path)
     else:
@@ -52,10 +55,9 @@ def _where(finished: Finished) -> str:
 
 def _verdict(finished: Finished) -> int:
     """A strategy that raised is a failed check, though the run is there to be looked at."""
-    strategy = finished.manifest["tasks"]["strategy"]
-    if strategy["last_failure"] is not None:
+    if finished.strategy_failure is not None:
         print(
-            f"papertape: the strategy failed: {strategy['last_failure']}; trading stayed "
+            f"papertape: the strategy failed: {finished.strategy_failure}; trading stayed "
             f"{TradingState.HALTED.name} (see state_changes.csv)",
             file=sys.stderr,
         )

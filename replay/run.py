@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -118,16 +119,19 @@ def load_inputs(
     strategy = build_strategy(config.strategy_class, config.strategy_params, config.symbols)
     warmup = _warmup_bars(config, strategy, predictor)
     window = _window(config, tape, start, end, warmup, period)
+    sessions = _sessions(config, tape, calendar, window)
+    tables = load_fee_tables()
+    _check_fee_dates(config, tables, sessions)
     return Inputs(
         config=config,
         calendar=calendar,
         tape=tape,
-        tables=load_fee_tables(),
+        tables=tables,
         actions=_corporate_actions(config, state),
         strategy=strategy,
         predictor=predictor,
         window=window,
-        sessions=_sessions(config, tape, calendar, window),
+        sessions=sessions,
         period=period,
     )
 
@@ -177,12 +181,21 @@ def run_turns(
     started = perf_counter()
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(supervise(pipeline, feed))
+            try:
+                runner.run(supervise(pipeline, feed))
+            except KeyboardInterrupt:
+                # it stopped a task in mid-step, which the loop would report as a failure of its own
+                runner.get_loop().set_exception_handler(_ignore)
+                raise
     except TaskFailedError as error:
         raise _explained(error) from error
     finally:
         gc.unfreeze()
     return perf_counter() - started
+
+
+def _ignore(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say nothing."""
 
 
 def applied_actions(inputs: Inputs) -> list[CorporateAction]:
@@ -213,10 +226,24 @@ def _per_adjusted_share(
     return found
 
 
+def _check_fee_dates(config: Config, tables: FeeTables, sessions: list[ExpectedSession]) -> None:
+    """C15: a date outside a table is an error, said before the first turn rather than at a fill."""
+    try:
+        for edge in (sessions[0], sessions[-1]):
+            tables.commission(config.execution.commission).on(edge.session.date)
+            if config.execution.regulatory_fees:
+                regulatory = tables.regulatory
+                for table in (regulatory.sec, regulatory.taf, regulatory.cat):
+                    table.on(edge.session.date)
+    except DateOutsideTableError as error:
+        raise RefusedError(
+            f"{error}: play a shorter period, or charge other fees (execution.commission, "
+            f"execution.regulatory_fees)"
+        ) from None
+
+
 def _explained(error: TaskFailedError) -> PapertapeError:
     """What a person can do about a failed task."""
-    if isinstance(error.cause, DateOutsideTableError):
-        return RefusedError(f"{error.cause}: play a shorter period or set regulatory_fees: false")
     at = f" at {iso_z(error.instant)}" if error.instant else ""
     return PapertapeError(
         f"{error}{at}: this is a fault of papertape, not of your config; --debug shows where"

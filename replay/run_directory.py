@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
-import os
 import platform
-import shutil
-import tempfile
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +14,9 @@ from typing import Any
 
 from daemon import ENGINE_VERSION, __version__
 from daemon.core.outputs import Denial, Fill, StateChanged, TradeClosed
+from daemon.core.trading_state import HoldSource
 from daemon.core.units import E4_PER_USD, MICROS_PER_E4, MICROS_PER_USD, PPM
-from daemon.errors import UsageError
+from daemon.errors import RefusedError, UsageError
 from daemon.feeds.times import iso_z
 from daemon.journal.writer import JournalWriter
 from replay.build_record import build_record
@@ -26,7 +24,9 @@ from replay.journal_blocks import inputs_of, journal_manifest, write_blocks
 from replay.record import GapRow, OrderRow, PredictionRow, RunRecord
 from replay.run import NO_PERIOD, Inputs, Period, Played, load_inputs, play
 from replay.run_reader import MANIFEST_SCHEMA
+from replay.run_selectors import BASELINE_PREFIX
 from replay.summary import summarise
+from replay.workplace import Workplace, workplace
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +50,52 @@ class Finished:
     manifest: dict[str, Any]
     summary: dict[str, Any]
     inputs: Inputs
+    strategy_failure: str | None
 
 
 def replay(request: Request) -> Finished:
     """Play a tape and leave a run directory; on any failure or interruption it leaves nothing."""
     started = datetime.now(UTC)
     target = _checked_target(request.out)
+    _check_label(request.label)
     inputs = load_inputs(request.config, request.state, request.overrides, request.period)
     home = target.parent if target else request.state / "runs"
-    with _workplace(home) as folder:
-        writer = JournalWriter(folder / "journal.db")
-        writer.open_segment(1, "start", journal_manifest(inputs), {"cash_usd": _cash(inputs)})
-        played = play(inputs, writer)
+    with workplace(home) as place:
+        played, seal = _play(inputs, place)
         digest = played.digest
-        write_blocks(writer, played)
-        manifest = _manifest(request, played, started, digest, writer.seal())
-        writer.close()
-        path = target or _free(home / f"{started:%Y%m%dT%H%M%SZ}-{inputs.config.name}-{digest[:6]}")
-        manifest["run_id"] = path.name
+        path = target or place.claim(f"{started:%Y%m%dT%H%M%SZ}-{inputs.config.name}-{digest[:6]}")
+        manifest = _manifest(request, played, started, digest, seal) | {"run_id": path.name}
         record = build_record(played, manifest)
         summary = summarise(record)
-        _write_files(folder, inputs, record, summary)
+        _write_files(place.folder, inputs, record, summary)
         if request.html:
             from replay.report import write_report
 
-            write_report(record, summary, folder / "report.html")
-        folder.rename(path)
-    return Finished(path, manifest, summary, inputs)
+            write_report(record, summary, place.folder / "report.html")
+        place.publish(path)
+    return Finished(path, manifest, summary, inputs, strategy_failure(record.states))
+
+
+def _play(inputs: Inputs, place: Workplace) -> tuple[Played, dict[str, Any]]:
+    """Play into a journal; returns the ends of its chains as well."""
+    try:
+        writer = JournalWriter(place.folder / "journal.db")
+        writer.open_segment(1, "start", journal_manifest(inputs), {"cash_usd": _cash(inputs)})
+        played = play(inputs, writer)
+        write_blocks(writer, played)
+        seal = writer.seal()
+        writer.close()
+    except sqlite3.OperationalError as error:
+        raise RefusedError(
+            f"{place.folder.parent}: the journal cannot be written ({error}); is the disk full?"
+        ) from error
+    return played, seal
+
+
+def strategy_failure(states: Iterable[StateChanged]) -> str | None:
+    """What the strategy raised and where, on one line; None where it did not."""
+    failed = (one for one in states if one.source == HoldSource.STRATEGY and not one.lifted)
+    return next((one.reason for one in failed), None)
 
 
 def _checked_target(out: Path | None) -> Path | None:
@@ -88,25 +107,15 @@ def _checked_target(out: Path | None) -> Path | None:
     return out
 
 
-@contextlib.contextmanager
-def _workplace(home: Path) -> Iterator[Path]:
-    """A folder beside the final one, gone again unless it was renamed into place."""
-    home.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".unfinished-{os.getpid()}-", dir=home))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free(path: Path) -> Path:
-    """The path, or the first of path-2, path-3 … that does not exist."""
-    candidate, number = path, 1
-    while candidate.exists():
-        number += 1
-        candidate = path.with_name(f"{path.name}-{number}")
-    return candidate
+def _check_label(label: str | None) -> None:
+    """A label must be a selector that means this run."""
+    if label is None:
+        return
+    if not label.strip() or "/" in label or label.startswith(("latest", BASELINE_PREFIX)):
+        raise UsageError(
+            f"--label {label!r}: a run could not be found by it: no slash, and no name that "
+            f"begins with latest or {BASELINE_PREFIX}"
+        )
 
 
 def _cash(inputs: Inputs) -> float:

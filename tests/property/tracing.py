@@ -116,7 +116,7 @@ class _Observer:
                 order.order_id, order.symbol, order.sign, order.remaining, order.spec.origin,
                 order.at_market, order.eligible_from, order.stop_e4, order.limit_e4,
             )
-            for order in account.venue.working.values()
+            for order in account.venue.book.working.values()
         )  # fmt: skip
         self._into.append(Snapshot(turn, positions, working, account.control.state))
 

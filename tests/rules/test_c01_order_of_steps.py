@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from typing import Any
+
+import pytest
 
 from daemon.core.events import Dividend, Halt, MarketSlice, Pause, Split, Tick
 from daemon.core.limits import Action, Limit, Limits
-from tests.harness import GivenPredictions, play
+from tests.harness import GivenPredictions, play, rules
 from tests.rules.tools import USD, at_end, fills, flat, order, target
 
 
@@ -122,3 +126,54 @@ def test_an_expired_day_order_leaves_room_at_the_same_close() -> None:
     assert [o.order_id for o in result.orders] == [1, 2]
     turn = slice_turn(result, 1)
     assert kinds(turn) == ["OrderUpdated", "OrderAccepted"]
+
+
+class Awaited(GivenPredictions):
+    """The same predictions, a turn of the event loop later."""
+
+    def predict(self, market: MarketSlice) -> Any:
+        found = super().predict(market)
+
+        async def later() -> Any:
+            await asyncio.sleep(0)
+            return found
+
+        return later()
+
+
+def _mixed(chunk_bars: int, predictor: type[GivenPredictions]) -> Any:
+    draw = random.Random(7)
+    bars: dict[str, list[Any]] = {}
+    for name in ("NVDA", "AAPL"):
+        bars[name] = [flat(100.0)]
+        for _ in range(69):
+            low, opens, close, high = sorted(round(draw.uniform(90, 110), 2) for _ in range(4))
+            bars[name].append(None if draw.random() < 0.05 else (opens, high, low, close, 5000))
+    rows = {(name, i): draw.uniform(-0.003, 0.003) for name in bars for i in range(70)}
+
+    def decide(market: Any, predictions: Any, portfolio: Any) -> Any:
+        return [
+            target(round(value * 50_000), name, stop_loss_pct=2.0, take_profit_pct=3.0)
+            for name, value in predictions.items()
+        ]
+
+    result = play(
+        bars,
+        decide=decide,
+        predictor=predictor(rows),
+        chunk_bars=chunk_bars,
+        per_session=7,
+        pricing=rules(participation_ppm=20_000, slippage_ppm=100),
+        commands=[Pause(at_end(20) + 1, "operator", "look"), Halt(at_end(50) + 1, "operator", "x")],
+    )
+    return [turn.outputs for turn in result.turns if turn.outputs], result.equity
+
+
+@pytest.mark.parametrize("chunk_bars", [1, 2, 7, 64])
+@pytest.mark.parametrize("predictor", [GivenPredictions, Awaited])
+def test_neither_chunks_nor_waiting_change_what_happens(
+    chunk_bars: int, predictor: type[GivenPredictions]
+) -> None:
+    outputs, equity = _mixed(512, GivenPredictions)
+    assert len(outputs) > 20
+    assert _mixed(chunk_bars, predictor) == (outputs, equity)

@@ -1,4 +1,4 @@
-"""C8: daily loss from the previous close, drawdown from the peak; what each does and when it ends."""
+"""C8: daily loss from the previous close, drawdown from the peak; what they do, when they end."""
 
 from __future__ import annotations
 

@@ -236,3 +236,67 @@ def test_two_exits_beside_a_bracket_do_not_sell_twice(limits: Limits) -> None:
         limits=limits,
     )
     assert fills(result) == [(1, 10, 100.0), (2, -10, 106.0)]
+
+
+@pytest.mark.parametrize("bracket", [{}, {"stop_price": 80.0}])
+@pytest.mark.parametrize("limits", [Limits(), Limits(allow_short=True)])
+@pytest.mark.parametrize(
+    ("bars", "expected"),
+    [
+        # half at 105, half at 110: parts of one way out, so both fill
+        ([flat(106.0), flat(111.0)], [(2, -5, 106.0), (3, -5, 111.0)]),
+        ([(100.0, 112.0, 100.0, 111.0)], [(2, -5, 105.0), (2, -5, 110.0)]),
+        ([flat(106.0), flat(100.0)], [(2, -5, 106.0)]),
+    ],
+)
+def test_scaling_out(
+    bracket: dict[str, Any], limits: Limits, bars: list[Any], expected: list[Any]
+) -> None:
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), *bars]},
+        at={
+            0: [target(10, **bracket)],
+            1: [
+                order(-5, limit_price=105.0, time_in_force=GTC),
+                order(-5, limit_price=110.0, time_in_force=GTC),
+            ],
+        },
+        limits=limits,
+    )
+    assert fills(result)[1:] == expected
+
+
+def test_scaling_out_leaves_the_rest_to_the_stop() -> None:
+    """5 of 10 at 105; the bracket's stop then takes the other 5, and the second limit goes."""
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), flat(106.0), flat(79.0), flat(120.0)]},
+        at={
+            0: [target(10, stop_price=80.0)],
+            1: [
+                order(-5, limit_price=105.0, time_in_force=GTC),
+                order(-5, limit_price=110.0, time_in_force=GTC),
+            ],
+        },
+    )
+    assert fills(result)[1:] == [(2, -5, 106.0), (3, -5, 79.0)]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_exits_never_exceed_what_a_thin_bar_left(sign: int) -> None:
+    """Limit and stop for 100 each, no group: the limit gets 40, so the stop sells 60."""
+    limit, stop = (105.0, 95.0) if sign > 0 else (95.0, 105.0)
+    reached = (100.0, 106.0, 100.0, 101.0, 400) if sign > 0 else (100.0, 100.0, 94.0, 99.0, 400)
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), reached, flat(stop), flat(stop)]},
+        at={
+            0: [target(100 * sign)],
+            1: [
+                order(-100 * sign, limit_price=limit, time_in_force=GTC),
+                order(-100 * sign, stop_price=stop, time_in_force=GTC),
+            ],
+        },
+        pricing=rules(participation_ppm=100_000),
+        limits=Limits(allow_short=sign < 0),
+    )
+    assert fills(result)[1:] == [(2, -40 * sign, limit), (3, -60 * sign, stop)]
+    assert result.position() == 0
