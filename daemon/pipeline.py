@@ -42,6 +42,7 @@ from daemon.core.events import (
 )
 from daemon.core.outputs import Denial, Reason
 from daemon.core.review import Approved, CancelOrder, MoveExits
+from daemon.core.trading_state import TradingState
 from daemon.core.turn import Turn, instant_of
 from daemon.core.working_order import OrderSpec, sign_of
 from daemon.errors import one_line
@@ -354,6 +355,8 @@ class Pipeline:
             if order is not None:
                 venue.book.withdraw(order, approved.reason, instant)
         elif isinstance(approved, MoveExits):
+            if control.state is TradingState.HALTED:
+                return  # a halt lets no exit rest
             venue.protection.replace(approved.symbol, approved.bracket, instant)
         elif control.lets_through(approved, self.account.portfolio):
             venue.accept(approved, instant, instant)

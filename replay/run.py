@@ -21,7 +21,7 @@ from daemon.core.events import CorporateAction, Dividend, Split
 from daemon.core.split_factors import SplitFactors
 from daemon.core.units import divide_half_even
 from daemon.corporate_actions import read_corporate_actions
-from daemon.errors import PapertapeError, RefusedError
+from daemon.errors import PapertapeError, RefusedError, UsageError
 from daemon.feeds.calendar import Calendar, load_calendar
 from daemon.feeds.expected import BAR_SIZES_NS, ExpectedSession, each_expected_session
 from daemon.feeds.times import iso_z, parse_when
@@ -270,7 +270,7 @@ def _window(
     first = 0 if start is None else start
     last = _FOREVER if end is None else end
     if last <= first:
-        raise RefusedError(f"--end {period.end} is not after --start {period.start}")
+        raise UsageError(f"--end {period.end} is not after --start {period.start}")
     begin = bisect_left(starts, first)
     warm = starts[max(0, begin - warmup)] if warmup and begin < len(starts) else first
     if warmup and start is None and len(starts) > warmup:
@@ -297,7 +297,7 @@ def _sessions(
             raise RefusedError("the tape has no usable bar: `papertape data check` says why")
         first = min(columns.start[0] for columns in covered)
         last = max(columns.end[-1] for columns in covered)
-        raise RefusedError(
+        raise UsageError(
             f"no bar between --start and --end: the tape covers {iso_z(first)} to {iso_z(last)}"
         )
     return list(

@@ -210,14 +210,14 @@ def _tables(record: RunRecord) -> list[Table]:
         ("fills", FILL_COLUMNS, map(fill_row, record.fills)),
         ("trades", TRADE_COLUMNS, trades),
         ("orders", ORDER_COLUMNS, map(order_row, record.orders)),
-        ("denials", DENIAL_COLUMNS, map(_denial, record.denials)),
+        ("denials", DENIAL_COLUMNS, map(denial_row, record.denials)),
         ("predictions", ("ts", "symbol", "value", "failure"), map(_prediction, record.predictions)),
         (
             "gaps",
             ("symbol", "start", "end", "session", "outcome", "reason"),
             map(_gap, record.gaps),
         ),
-        ("state_changes", STATE_COLUMNS, map(_state, record.states)),
+        ("state_changes", STATE_COLUMNS, map(state_row, record.states)),
         ("equity", ("ts", "equity", "cash", "position_value", "drawdown_pct"), _equity(record)),
     ]
 
@@ -325,7 +325,8 @@ def order_row(order: OrderRow) -> tuple[object, ...]:
     )
 
 
-def _denial(denial: Denial) -> tuple[object, ...]:
+def denial_row(denial: Denial) -> tuple[object, ...]:
+    """A row of denials.csv."""
     return (
         iso_z(denial.instant),
         denial.symbol,
@@ -345,7 +346,8 @@ def _gap(gap: GapRow) -> tuple[object, ...]:
     return gap.symbol, iso_z(gap.start), iso_z(gap.end), gap.session, gap.outcome.value, gap.reason
 
 
-def _state(change: StateChanged) -> tuple[object, ...]:
+def state_row(change: StateChanged) -> tuple[object, ...]:
+    """A row of state_changes.csv."""
     return (
         iso_z(change.instant),
         change.state,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ import msgspec
 
 from daemon import ENGINE_VERSION
 from daemon.config import Config, load_config
-from daemon.core.outputs import Fill, Output, TradeClosed
+from daemon.core.outputs import Denial, Fill, Output, StateChanged, TradeClosed
 from daemon.core.turn import Turn
-from daemon.errors import Exit, RefusedError
+from daemon.errors import Exit, PapertapeError, RefusedError, one_line
 from daemon.feeds.times import iso_z
 from daemon.fees import load_fee_tables
 from daemon.journal.codec import Digest, decode_outputs, encode_outputs
@@ -27,7 +27,7 @@ from daemon.journal.reader import JournalReader, TurnRow
 from daemon.strategies.loader import strategy_source_sha256
 from replay.journal_blocks import read_equity
 from replay.rerun import Rerun, config_base, rerun
-from replay.run_directory import fill_row, trade_row
+from replay.run_directory import denial_row, fill_row, state_row, trade_row, usd
 from replay.run_reader import RunDirectory
 from replay.run_selectors import find_run
 
@@ -35,7 +35,7 @@ from replay.run_selectors import find_run
 def verify(selector: str, *, state: Path, as_json: bool = False) -> int:
     """Print what was checked; 0 where everything is equal, 1 where something differs."""
     run = find_run(selector, state)
-    findings = list(check_run(run))
+    findings = found_in(run)
     if as_json:
         document = {"run": run.path.name, "equal": not findings, "findings": findings}
         print(json.dumps(document, indent=2))
@@ -52,6 +52,27 @@ def verify(selector: str, *, state: Path, as_json: bool = False) -> int:
     return Exit.CHECK_FAILED if findings else Exit.OK
 
 
+def found_in(run: RunDirectory) -> list[str]:
+    """All findings; PapertapeError where the run cannot even be looked at."""
+    findings: list[str] = []
+    try:
+        for finding in check_run(run):  # one by one: those before a failure count
+            findings.append(finding)  # noqa: PERF402 - see above
+    except PapertapeError as error:
+        if not findings and error.code != Exit.INTERNAL:
+            raise
+        findings.extend(f"played again it failed: {line}" for line in error.lines)
+    except _UNREADABLE as error:
+        findings.append(f"storage: what is stored cannot be played again: {one_line(error)}")
+    return findings
+
+
+_UNREADABLE = (
+    ArithmeticError, AssertionError, LookupError, TypeError, ValueError, msgspec.MsgspecError
+)  # fmt: skip
+"""What stored rows that are not those that were written may raise."""
+
+
 def check_run(run: RunDirectory) -> Iterator[str]:
     """What is not as it was recorded, one line each, the most telling first."""
     reader = JournalReader(run.file("journal.db"))
@@ -61,22 +82,21 @@ def check_run(run: RunDirectory) -> Iterator[str]:
         config = load_config(run.path / "config.yaml", base=base)
         yield from changed_inputs(run, reader, config)
         recorded = list(reader.turns())
-        try:
-            again = rerun(reader, recorded, config)
-        except msgspec.DecodeError as error:
-            yield f"storage: a stored turn cannot be read: {error}"
-            return
+        again = rerun(reader, recorded, config)
         yield from first_difference(recorded, *read_equity(reader), again)
         yield from _files(run, again)
     finally:
         reader.close()
 
 
-def _seal(run: RunDirectory) -> dict[str, Any]:
+def _seal(run: RunDirectory) -> dict[str, str]:
     seal = run.manifest.get("journal")
-    if not isinstance(seal, dict):
+    if not isinstance(seal, dict) or not all(isinstance(seal.get(key), str) for key in _SEAL):
         raise RefusedError(f"{run.path / 'manifest.json'}: it does not say how its journal ended")
     return seal
+
+
+_SEAL = ("segments_hash", "turns_hash", "blocks_hash")
 
 
 # --- inputs -----------------------------------------------------------------------------------
@@ -194,25 +214,35 @@ def _files(run: RunDirectory, again: Rerun) -> Iterator[str]:
     value = digest.hexdigest(again.ends, again.equity)
     if value != run.digest:
         yield f"digest: manifest.json says {run.digest[:12]}, played again {value[:12]}"
-    fills = [fill_row(output) for output in outputs if isinstance(output, Fill)]
+    fills = [fill_row(one) for one in outputs if isinstance(one, Fill)]
     yield from _csv(run.path / "fills.csv", fills)
     trades = [trade_row(one, is_open=False) for one in outputs if isinstance(one, TradeClosed)]
-    yield from _csv(run.path / "trades.csv", trades, closed_only=True)
+    yield from _csv(run.path / "trades.csv", trades, kept=lambda row: row[-1] != "true")
+    denials = [denial_row(one) for one in outputs if isinstance(one, Denial)]
+    yield from _csv(run.path / "denials.csv", denials)
+    states = [state_row(one) for one in outputs if isinstance(one, StateChanged)]
+    yield from _csv(run.path / "state_changes.csv", states)
+    equity = [(iso_z(e), usd(v)) for e, v in zip(again.ends, again.equity, strict=True)]
+    yield from _csv(run.path / "equity.csv", equity, columns=2)
 
 
 def _csv(
-    path: Path, rows: Sequence[Iterable[object]], *, closed_only: bool = False
+    path: Path,
+    rows: Sequence[Iterable[object]],
+    *,
+    kept: Callable[[list[str]], bool] = bool,
+    columns: int | None = None,
 ) -> Iterator[str]:
+    """The first line of a file, of its rows that are `kept`, that is not as it should be."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            found = list(csv.reader(file))[1:]
+            rows_found = list(csv.reader(file))[1:]
     except OSError as error:
         yield f"{path.name}: cannot be read ({error.strerror})"
         return
-    if closed_only:
-        found = [row for row in found if row[-1] != "true"]
-    for line, (was, now) in enumerate(zip(found, rows, strict=False), start=2):
-        ours = [str(value) for value in now]
+    found = [(line, row) for line, row in enumerate(rows_found, start=2) if kept(row)]
+    for (line, whole), now in zip(found, rows, strict=False):
+        was, ours = whole[:columns], [str(value) for value in now]
         if was != ours:
             yield f"{path.name} line {line}: says {','.join(was)}, the journal {','.join(ours)}"
             return

@@ -98,21 +98,22 @@ class Review:
             if position is None or position.bars == 0:
                 self._deny(intent.symbol, intent.quantity, Origin.TARGET, Reason.NO_PRICE)
                 return
-            if intent.quantity == position.quantity and not self._venue.book.working:
-                return
             plan = plan_target(intent, position.quantity, self._venue.book.orders_of(intent.symbol))
             for order_id in plan.cancels:
                 self._cancel(order_id, Reason.TARGET_CHANGED)
             if plan.spec is not None:
                 self._planned.append(plan.spec)
-            elif intent.bracket is not None and position.quantity:
-                standing = self._venue.protection.bracket(intent.symbol)
-                if standing is not None and standing != intent.bracket:
-                    self.approved.append(MoveExits(intent.symbol, intent.bracket))
+            elif intent.bracket is not None and intent.quantity == position.quantity != 0:
+                self._move_exits(intent.symbol, intent.bracket)
         elif isinstance(intent, OrderRequest):
             self._plan_request(intent)
         else:
             self._plan_cancel(intent)
+
+    def _move_exits(self, symbol: str, bracket: Bracket) -> None:
+        """A target that is reached may still ask for another bracket, or for a first one."""
+        if self._venue.protection.bracket(symbol) != bracket:
+            self.approved.append(MoveExits(symbol, bracket))
 
     def _plan_request(self, request: OrderRequest) -> None:
         position = self._portfolio.positions.get(request.symbol)

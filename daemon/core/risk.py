@@ -173,7 +173,7 @@ class Risk:
             if type(intent) is not TargetPosition:
                 return False
             position = positions.get(intent.symbol)
-            if position is None or position.quantity != intent.quantity:
+            if position is None or position.quantity != intent.quantity or intent.bracket:
                 return False
         return True
 

@@ -166,7 +166,7 @@ def _bracket(dice: Dice, step_e4: int) -> Bracket | None:
     stop, target = _level(dice, step_e4), _level(dice, step_e4)
     has_stop, has_target, trails = dice.maybe(60), dice.maybe(60), dice.maybe(30)
     trail = dice.pick(PERCENTS) if trails else None
-    if not present:
+    if not (present and (has_stop or has_target or trails)):
         return None
     if by_price:
         return Bracket(

@@ -102,7 +102,7 @@ def test_while_reducing_or_paused_no_position_grows(scenario: Scenario) -> None:
         return
     positions = dict.fromkeys(scenario.symbols, 0)
     held_at: int | None = None
-    for _, turn, output in told(trace):
+    for orders, turn, output in told(trace):
         if isinstance(output, StateChanged):
             if output.state == "ACTIVE":
                 held_at = None
@@ -112,7 +112,9 @@ def test_while_reducing_or_paused_no_position_grows(scenario: Scenario) -> None:
             signed = output.quantity if output.side == "buy" else -output.quantity
             before = positions[output.symbol]
             after = positions[output.symbol] = before + signed
-            if held_at is not None and output.effective >= held_at:
+            if held_at is None or output.effective < held_at:
+                continue
+            if not _waited(trace, orders.lives[output.order_id], held_at, output):
                 assert abs(after) < abs(before) and before * after >= 0, output
 
 

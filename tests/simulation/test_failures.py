@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ STEPS = [
     ("risk", "risk", "review", 15),
     ("risk", "risk", "assess", 0),
     ("execution", "venue", "accept", 4),
-    ("execution", "venue", "expire_day", 1),
+    ("execution", "venue.book", "expire_day", 1),
     ("risk", "risk", "open_session", 2),
     ("risk", "control", "carry_out", 0),
 ]
@@ -55,7 +56,7 @@ def test_an_exception_in_a_step_names_its_task(
     kept = Kept()
 
     def break_it(pipeline: Pipeline) -> None:
-        owner = getattr(pipeline.account, part)
+        owner = attrgetter(part)(pipeline.account)
         setattr(owner, method, _after(calls, getattr(owner, method)))
         pipeline.busy.count += by_mailbox
 

@@ -1,0 +1,86 @@
+"""Changes what is stored in a run directory, with or without covering the traces."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from daemon.journal.codec import (
+    GENESIS,
+    chained,
+    decode_columns,
+    encode_columns,
+    from_bytes,
+    to_bytes,
+)
+
+TABLES = {
+    "segments": ("segment", "segment, first_seq, reason, manifest, opening"),
+    "turns": ("seq", "seq, segment, instant, kind, input, outputs"),
+    "blocks": ("block", "block, segment, kind, symbol, count, columns"),
+}
+
+
+def execute(run: Path, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """One statement on the run's journal."""
+    with closing(sqlite3.connect(run / "journal.db")) as connection, connection:
+        return connection.execute(statement, values).fetchall()
+
+
+def reseal(run: Path) -> None:
+    """Recompute all chains and the manifest's seal, so that the storage looks untouched."""
+    path = run / "manifest.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    with closing(sqlite3.connect(run / "journal.db")) as connection, connection:
+        for table, (key, columns) in TABLES.items():
+            previous = GENESIS
+            found = connection.execute(f"SELECT {columns} FROM {table} ORDER BY {key}").fetchall()
+            for row in found:
+                previous = chained(previous, *row)
+                connection.execute(
+                    f"UPDATE {table} SET hash = ? WHERE {key} = ?", (previous, row[0])
+                )
+            manifest["journal"][f"{table}_hash"] = previous.hex()
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def change_bar(run: Path, column: str, place: int, change: float) -> None:
+    """Add to one value of the first block of bars."""
+    edit_block(run, "bars", column, "d", lambda values: _added(values, place, change))
+
+
+def edit_block(
+    run: Path, kind: str, column: str, code: str, edit: Callable[[array[Any]], None]
+) -> None:
+    """Change a column of the first block of a kind."""
+    ((block, blob),) = execute(
+        run, "SELECT block, columns FROM blocks WHERE kind = ? ORDER BY block LIMIT 1", kind
+    )
+    columns = decode_columns(blob)
+    values = from_bytes(columns[column], code)
+    edit(values)
+    columns[column] = to_bytes(values, code)
+    execute(run, "UPDATE blocks SET columns = ? WHERE block = ?", encode_columns(columns), block)
+
+
+def _added(values: array[Any], place: int, change: float) -> None:
+    values[place] = round(values[place] + change, 4)
+
+
+def replace_outputs(run: Path, seq: int, old: str, new: str) -> None:
+    """Replace text in the outputs of a turn."""
+    ((text,),) = execute(run, "SELECT outputs FROM turns WHERE seq = ?", seq)
+    assert old in text
+    execute(run, "UPDATE turns SET outputs = ? WHERE seq = ?", text.replace(old, new), seq)
+
+
+def replace_text(path: Path, old: str, new: str) -> None:
+    """Replace text in a file, where it must stand."""
+    text = path.read_text("utf-8")
+    assert old in text, f"{old!r} is not in {path.name}"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
