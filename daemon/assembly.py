@@ -55,6 +55,7 @@ def open_account(
             else ppm(execution.participation_fraction)
         ),
         volume_known=volume_known,
+        shorts_allowed=config.risk.allow_short,
         leverage_ppm=None if leverage is None else ppm(leverage.limit),
         fills_at_close=execution.fill == "next_close",
         factors=SplitFactors(splits) if adjusted else None,

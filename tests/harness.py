@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from daemon.core.account import Account
 from daemon.core.costs import FREE, CommissionPlan, DatedTable
 from daemon.core.events import (
@@ -215,12 +217,9 @@ def play(
     days = sessions(-(-count // per_session), per_session)
     starts = [start for day in days for start in day.starts][:count]
     ends = [end for day in days for end in day.ends][:count]
-    account = Account(
-        symbols,
-        cash_usd * MICROS_PER_USD,
-        pricing or rules(),
-        limits or Limits(allow_short=True),
-    )
+    limits = limits or Limits(allow_short=True)
+    pricing = replace(pricing or rules(), shorts_allowed=limits.allow_short)
+    account = Account(symbols, cash_usd * MICROS_PER_USD, pricing, limits)
     scripted = Scripted(at or {}, decide)
     scripted.day_of = {day.session.date: number for number, day in enumerate(days)}
     model = predictor or (None if predictions is None else GivenPredictions(predictions))

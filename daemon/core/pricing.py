@@ -45,6 +45,7 @@ class Pricing(Struct, frozen=True):
     participation_ppm: int | None = None
     volume_known: bool = True
     leverage_ppm: int | None = None
+    shorts_allowed: bool = True
     fills_at_close: bool = False
     factors: SplitFactors | None = None
 
@@ -150,7 +151,7 @@ class Pricing(Struct, frozen=True):
         Everything but this symbol is valued at its last close, this symbol at the fill's price;
         what only shrinks the position is never capped.
         """
-        if self.leverage_ppm is None:
+        if self.leverage_ppm is None or quantity == 0:
             return quantity
         position = portfolio.positions[order.symbol]
         held = position.quantity

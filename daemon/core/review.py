@@ -180,8 +180,12 @@ class Review:
 
     def _closing(self, symbol: str, sign: int) -> int:
         """Shares that go that way at market already, be it that the market has filled them."""
-        orders = self._venue.book.orders_of(symbol)
-        total = sum(one.remaining for one in orders if one.at_market and one.sign == sign)
+        leaving = {one.order_id for one in self.approved if isinstance(one, CancelOrder)}
+        total = sum(
+            one.remaining
+            for one in self._venue.book.orders_of(symbol)
+            if one.at_market and one.sign == sign and one.order_id not in leaving
+        )
         approved = [item for item in self.approved if isinstance(item, OrderSpec)]
         return total + sum(
             spec.quantity

@@ -199,7 +199,11 @@ class Venue:
             order.unfilled = Reason.PARTICIPATION if bar.volume else Reason.NO_VOLUME
             self._go_on_at_market(order, market)
             return 0
-        wanted = quantity
+        wanted, short_of = quantity, Reason.INSUFFICIENT_FUNDS
+        before = self.portfolio.positions[order.symbol].quantity
+        if order.sign < 0 and not self.pricing.shorts_allowed and quantity > before:
+            # what was an exit when it was approved may find less to sell by now
+            quantity, short_of = max(before, 0), Reason.SHORT_NOT_ALLOWED
         price = self.pricing.price_e4(
             order.symbol,
             market.session.date,
@@ -221,7 +225,6 @@ class Venue:
             )
             if budget is not None:
                 self._budget[order.symbol] = budget - quantity
-            before = self.portfolio.positions[order.symbol].quantity
             order.filled += quantity
             order.move(OrderTrigger.FILL_PART if order.remaining else OrderTrigger.FILL_REST)
             if not order.remaining:
@@ -232,7 +235,7 @@ class Venue:
                 self._follow(order, quantity, market)
             self.protection.after_fill(order, before, bar, how)
         if quantity < wanted:
-            self.book.end(order, OrderTrigger.CANCEL, Reason.INSUFFICIENT_FUNDS, market.end)
+            self.book.end(order, OrderTrigger.CANCEL, short_of, market.end)
         elif order.remaining and not order.ended:
             order.unfilled = Reason.PARTICIPATION
             self._go_on_at_market(order, market)

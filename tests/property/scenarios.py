@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from daemon.core.costs import FREE, CommissionPlan
 from daemon.core.events import (
     Bracket,
     CancelRequest,
-    Command,
     CorporateAction,
     Dividend,
     Flatten,
@@ -47,6 +47,7 @@ from tests.harness import Quote, always, rules, sessions
 
 T = TypeVar("T")
 Rows = tuple[Quote | None, ...]
+AnyCommand = Halt | Pause | Reduce | Resume | Flatten | Reset | Note
 
 SYMBOLS = ("NVDA", "AMD", "SPY")
 BASE_E4 = 100_0000
@@ -71,7 +72,7 @@ class Scenario:
     per_session: int
     pricing: Pricing
     limits: Limits
-    commands: tuple[Command, ...] = ()
+    commands: tuple[AnyCommand, ...] = ()
     actions: tuple[CorporateAction, ...] = ()
     cash_usd: int = 25_000
 
@@ -224,8 +225,8 @@ def script_of(
         elif kind == "r":
             request = _request(each, symbol, step_e4)
             if each.maybe(40):
-                bracket = Bracket(stop_loss_pct=1.0, take_profit_pct=each.pick((None, 1.5)))
-                request = replace_bracket(request, bracket)
+                guard = Bracket(stop_loss_pct=1.0, take_profit_pct=each.pick((None, 1.5)))
+                request = structs.replace(request, bracket=guard)
             script[at] = (*before, request)
         elif not any(isinstance(x, TargetPosition) and x.symbol == symbol for x in before):
             quantity, bracket = each.pick(TARGETS), _bracket(each, step_e4)
@@ -233,17 +234,12 @@ def script_of(
     return script
 
 
-def replace_bracket(request: OrderRequest, bracket: Bracket) -> OrderRequest:
-    fields: dict[str, Any] = {name: getattr(request, name) for name in request.__struct_fields__}
-    return OrderRequest(**(fields | {"bracket": bracket}))
+# --- commands, corporate actions, limits, rules ---------------------------------------------------
 
 
-# --- commands, corporate actions, limits, rules -----------------------------------------------------
-
-
-def commands_of(dice: Dice, starts: list[int], ends: list[int]) -> tuple[Command, ...]:
+def commands_of(dice: Dice, starts: list[int], ends: list[int]) -> tuple[AnyCommand, ...]:
     """Commands before, inside, at the edges of and between bars."""
-    found: list[Command] = []
+    found: list[AnyCommand] = []
     for each in dice.records(COMMANDS, COMMAND_BYTES):
         if not each.maybe(55):
             continue

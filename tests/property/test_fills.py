@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from hypothesis import given
 
 from daemon.core.events import MarketSlice
@@ -104,9 +106,9 @@ def test_costs_are_the_slippage_the_tick_and_the_plan(scenario: Scenario) -> Non
             plan = pricing.commission.on(20240102)
             shares = sum(fill.quantity for fill in life.fills)
             notional = 100 * sum(fill.quantity * fill.price_e4 for fill in life.fills)
-            due = max(plan.per_share_micros * shares, plan.minimum_micros)
+            due = max(Fraction(plan.per_share_micros * shares), Fraction(plan.minimum_micros))
             if plan.maximum_ppm is not None:
-                due = min(due, notional * plan.maximum_ppm / PPM)
+                due = min(due, Fraction(notional * plan.maximum_ppm, PPM))
             assert abs(charged - due) <= 1
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import given
 
-from daemon.core.events import MarketSlice, Reset, TargetPosition
+from daemon.core.events import Intent, MarketSlice, Reset, TargetPosition
 from daemon.core.outputs import Denial, Fill, OrderAccepted, Reason
 from daemon.core.units import HOUR_NS, PPM
 from tests.property.lives import Orders
@@ -253,7 +253,7 @@ def test_without_permission_nothing_is_ever_short(scenario: Scenario) -> None:
 
 
 def _only_targets(scenario: Scenario) -> Scenario:
-    script = {
+    script: dict[int, tuple[Intent, ...]] = {
         number: tuple(intent for intent in wanted if isinstance(intent, TargetPosition))
         for number, wanted in scenario.at.items()
     }

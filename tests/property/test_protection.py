@@ -96,7 +96,9 @@ def _guards(bracket: Bracket | None) -> bool:
 
 
 def _position_before(trace: Trace, fill: Fill) -> int:
-    earlier = [x for x in trace.result.fills if x.fill_id < fill.fill_id and x.symbol == fill.symbol]
+    earlier = [
+        x for x in trace.result.fills if x.fill_id < fill.fill_id and x.symbol == fill.symbol
+    ]
     return sum(x.quantity if x.side == "buy" else -x.quantity for x in earlier)
 
 

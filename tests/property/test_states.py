@@ -173,7 +173,11 @@ def test_nothing_is_held_past_the_close_without_a_word(scenario: Scenario) -> No
         if market.remaining == 0:
             if free and snapshot.state.name != "HALTED":
                 assert not any(
-                    held for symbol, held in snapshot.positions.items() if symbol not in market.missing
+                    held
+                    for symbol, held in snapshot.positions.items()
+                    if symbol not in market.missing
                 )
-            reported = {x.symbol for x in snapshot.turn.outputs if type(x).__name__ == "LimitBreached"}
+            reported = {
+                x.symbol for x in snapshot.turn.outputs if type(x).__name__ == "LimitBreached"
+            }
             assert reported == {symbol for symbol, held in snapshot.positions.items() if held}

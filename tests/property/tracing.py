@@ -131,9 +131,7 @@ def run(scenario: Scenario, **options: Any) -> Trace:
     snapshots: list[Snapshot] = []
     seen: list[Seen] = []
 
-    def decide(
-        market: MarketSlice, _: Mapping[str, float], view: Any
-    ) -> Sequence[Intent] | None:
+    def decide(market: MarketSlice, _: Mapping[str, float], view: Any) -> Sequence[Intent] | None:
         positions = {symbol: view.position(symbol) for symbol in scenario.symbols}
         working = {symbol: view.working(symbol) for symbol in scenario.symbols}
         seen.append(Seen(market, view.equity_micros, positions, working))

@@ -205,6 +205,7 @@ def play_day(
 ) -> Day:
     """Play the days; a companion runs beside the tasks, `before` sees the pipeline first."""
     sink = kept or Kept()
+    beside: list[asyncio.Task[None]] = []  # a loop holds its tasks weakly
 
     def during(pipeline: Pipeline) -> None:
         pipeline._sink = sink
@@ -216,7 +217,7 @@ def play_day(
         loop = new_loop()
         assert sink.pipeline is not None
         if companion is not None:
-            loop.create_task(companion(sink.pipeline), name="companion")
+            beside.append(loop.create_task(companion(sink.pipeline), name="companion"))
         return loop
 
     options: dict[str, Any] = {"decide": decide, "limits": LIMITS, "pricing": RULES}

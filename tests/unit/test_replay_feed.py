@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -38,16 +38,21 @@ WHOLE = Window(STARTS[0], STARTS[0], ENDS[-1])
 
 def columns(present: Sequence[int]) -> Part:
     """Bars at these slots; the close is the slot's number."""
-    prices = [float(slot) for slot in present]
+    price = memoryview(array("d", [float(slot) for slot in present]))
     return Part(
-        memoryview(array("q", [STARTS[slot] for slot in present])),
-        memoryview(array("q", [ENDS[slot] for slot in present])),
-        *(memoryview(array("d", prices)) for _ in range(4)),
-        memoryview(array("q", [100 + slot for slot in present])),
+        start=memoryview(array("q", [STARTS[slot] for slot in present])),
+        end=memoryview(array("q", [ENDS[slot] for slot in present])),
+        open=price,
+        high=price,
+        low=price,
+        close=price,
+        volume=memoryview(array("q", [100 + slot for slot in present])),
     )
 
 
-def feed_of(present: dict[str, Sequence[int]], window: Window = WHOLE, **options: Any) -> ReplayFeed:
+def feed_of(
+    present: dict[str, Sequence[int]], window: Window = WHOLE, **options: Any
+) -> ReplayFeed:
     return ReplayFeed(
         tuple(present), {s: columns(slots) for s, slots in present.items()}, DAYS, window, **options
     )
@@ -268,7 +273,7 @@ slots = st.sets(st.integers(0, 8), min_size=1).map(sorted)
 
 @given(st.lists(slots, min_size=1, max_size=3), st.integers(1, 20))
 def test_every_bar_comes_once_in_order_or_is_missing(drawn: list[list[int]], chunk: int) -> None:
-    present = {name: slots for name, slots in zip("ABC", drawn, strict=False)}
+    present = dict(zip("ABC", drawn, strict=False))
     feed = feed_of(present, chunk_bars=chunk)
     items = inputs(feed)
     slices = [item for item in items if isinstance(item, MarketSlice)]
