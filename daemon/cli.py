@@ -42,7 +42,7 @@ Run = Annotated[
 
 app = App(
     name="papertape",
-    help="Paper-trades US stocks on live or recorded bars, and proves that both did the same.",
+    help="Paper-trades US stocks on recorded bars through the tasks a live daemon runs.",
     version=__version__,
     help_format="plaintext",
     print_error=False,

@@ -355,9 +355,8 @@ class Pipeline:
             if order is not None:
                 venue.book.withdraw(order, approved.reason, instant)
         elif isinstance(approved, MoveExits):
-            if control.state is TradingState.HALTED:
-                return  # a halt lets no exit rest
-            venue.protection.replace(approved.symbol, approved.bracket, instant)
+            if control.state is not TradingState.HALTED:  # a halt lets no exit rest
+                venue.protection.replace(approved.symbol, approved.bracket, instant)
         elif control.lets_through(approved, self.account.portfolio):
             venue.accept(approved, instant, instant)
             self.account.risk.count(approved, instant)

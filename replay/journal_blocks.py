@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from daemon import ENGINE_VERSION, __version__
@@ -20,6 +21,7 @@ from replay.slices import Part, cut
 BLOCK_BARS = 65_536
 INTEGERS = ("start", "end", "volume")
 PRICES = ("open", "high", "low", "close")
+_TEXTS_END = "\0"
 
 
 def journal_manifest(inputs: Inputs) -> dict[str, Any]:
@@ -97,16 +99,17 @@ def write_blocks(writer: JournalWriter, played: Played) -> None:
 def _write_predictions(
     writer: JournalWriter, predictions: Sequence[tuple[int, Prediction]]
 ) -> None:
-    by_symbol: dict[str, list[tuple[int, Prediction]]] = {}
-    for end, prediction in predictions:
-        by_symbol.setdefault(prediction.symbol, []).append((end, prediction))
+    by_symbol: dict[str, list[tuple[int, int, Prediction]]] = {}
+    for place, (end, prediction) in enumerate(predictions):
+        by_symbol.setdefault(prediction.symbol, []).append((place, end, prediction))
     for symbol, rows in by_symbol.items():
-        failures = "\n".join((row.failure or "").replace("\n", " ") for _, row in rows)
+        values = [0.0 if row.value is None else row.value for _, _, row in rows]
         columns = {
-            "end": to_bytes([end for end, _ in rows], "q"),
-            "value": to_bytes([0.0 if row.value is None else row.value for _, row in rows], "d"),
-            "failed": bytes(row.value is None for _, row in rows),
-            "failure": failures.encode(),
+            "place": to_bytes([place for place, _, _ in rows], "q"),
+            "end": to_bytes([end for _, end, _ in rows], "q"),
+            "value": to_bytes(values, "d"),
+            "failed": bytes(row.value is None for _, _, row in rows),
+            "failure": _TEXTS_END.join(row.failure or "" for _, _, row in rows).encode(),
         }
         writer.add_block("predictions", symbol, len(rows), columns)
 
@@ -153,18 +156,23 @@ def read_bars(reader: JournalReader, symbols: Sequence[str]) -> dict[str, Part]:
     }
 
 
-def read_predictions(reader: JournalReader) -> dict[tuple[int, str], Prediction]:
-    """The recorded predictions by bar end and symbol."""
-    found: dict[tuple[int, str], Prediction] = {}
+def read_predictions(reader: JournalReader) -> dict[int, list[Prediction]]:
+    """The recorded predictions by bar end, those of one end in the order they were made."""
+    found: list[tuple[int, int, Prediction]] = []
     for block in reader.blocks("predictions"):
         columns = block.columns
-        ends, values = from_bytes(columns["end"], "q"), from_bytes(columns["value"], "d")
-        failures = columns["failure"].decode().split("\n")
-        rows = zip(ends, values, columns["failed"], failures, strict=True)
-        for end, value, failed, failure in rows:
+        places, ends = (from_bytes(columns[name], "q") for name in ("place", "end"))
+        values = from_bytes(columns["value"], "d")
+        failures = columns["failure"].decode().split(_TEXTS_END)
+        rows = zip(places, ends, values, columns["failed"], failures, strict=True)
+        for place, end, value, failed, failure in rows:
             prediction = Prediction(block.symbol, None if failed else value, failure or None)
-            found[int(end), block.symbol] = prediction
-    return found
+            found.append((int(place), int(end), prediction))
+    found.sort(key=itemgetter(0))
+    by_end: dict[int, list[Prediction]] = {}
+    for _, end, prediction in found:
+        by_end.setdefault(end, []).append(prediction)
+    return by_end
 
 
 def read_equity(reader: JournalReader) -> tuple[array[Any], array[Any]]:

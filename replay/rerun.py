@@ -45,13 +45,12 @@ class JournaledPredictions:
     warmup_bars = 0
     sha256 = ""
 
-    def __init__(self, rows: dict[tuple[int, str], Prediction]) -> None:
-        self._rows = rows
+    def __init__(self, by_end: dict[int, list[Prediction]]) -> None:
+        self._by_end = by_end
 
     def predict(self, market: MarketSlice) -> Sequence[Prediction]:
-        """The recorded rows of this slice, in the order of its bars."""
-        keys = ((market.end, bar.symbol) for bar in market.bars)
-        return [self._rows[key] for key in keys if key in self._rows]
+        """What was predicted at this slice, in the order it was."""
+        return self._by_end.get(market.end, ())
 
 
 class _Kept:

@@ -107,8 +107,11 @@ def changed_inputs(run: RunDirectory, reader: JournalReader, config: Config) -> 
     segment, _ = reader.segment()
     inputs = segment["inputs"]
     if config.sha256 != inputs["config_sha256"]:
-        for key, was, now in _changed_keys(segment["config"], config.resolved()):
+        changed = list(_changed_keys(segment["config"], config.resolved()))
+        for key, was, now in changed:
             yield f"config: {key} was {was!r}, config.yaml says {now!r}"
+        if not changed:
+            yield "config: the journal's hash is not that of its config"
     code = strategy_source_sha256(config.strategy_class)
     if code != inputs["strategy"]["sha256"]:
         yield f"code: the source of strategy {config.strategy.kind} has changed since"

@@ -46,6 +46,8 @@ class JournalReader:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         except sqlite3.DatabaseError as error:
             raise RefusedError(f"{path}: not a journal ({error}): restore it from a copy") from None
+        if version == 0:
+            raise RefusedError(f"{path}: not a journal (it is empty): restore it from a copy")
         if version != SCHEMA_VERSION:
             raise RefusedError(
                 f"{path}: journal version {version}, this papertape reads {SCHEMA_VERSION}"

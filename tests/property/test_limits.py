@@ -25,13 +25,13 @@ class Decision:
 
     order: OrderAccepted
     number: int
-    held: int
-    leaving: int
     expected: dict[str, int]
     closes_e4: dict[str, int]
     equity_micros: int
     cash_micros: int
     accepted: list[int]
+    held: int = 0
+    leaving: int = 0
 
     @property
     def change(self) -> int:
@@ -78,50 +78,40 @@ def decisions(trace: Trace) -> Iterator[Decision]:
                 cash -= sign * output.quantity * output.price_e4 * 100
                 cash -= output.commission_micros + output.regulatory_micros
             if isinstance(output, OrderAccepted) and output.origin in STRATEGY:
-                yield _decision(trace, orders, output, snapshot.positions, closes, accepted,
-                                number, equities[turn.instant], cash)  # fmt: skip
+                found = Decision(output, number, dict(snapshot.positions), dict(closes),
+                                 equities[turn.instant], cash, list(accepted))  # fmt: skip
+                yield _with_working(found, orders, snapshot.positions)
                 accepted.append(turn.instant)
             orders.enter(output)
 
 
-def _decision(
-    trace: Trace,
-    orders: Orders,
-    order: OrderAccepted,
-    positions: dict[str, int],
-    closes: dict[str, int],
-    accepted: list[int],
-    number: int,
-    equity: int,
-    cash: int,
-) -> Decision:
-    expected = dict(positions)  # nothing fills after a decision in the same turn
+def _with_working(found: Decision, orders: Orders, positions: dict[str, int]) -> Decision:
+    """Add what is working: market orders both ways, resting ones where they grow a position."""
+    order, closes = found.order, found.closes_e4
+    found.held = positions[order.symbol]
     resting: dict[str, list[int]] = {symbol: [] for symbol in positions}
-    leaving = 0
     for life in orders.working:
         if life.is_protective:
             continue
         held, signed = positions[life.symbol], life.sign * life.remaining
-        leaves = held * signed < 0
-        if leaves and life.symbol == order.symbol and life.sign == _sign(order):
-            leaving += life.remaining
+        leaves, same = held * signed < 0, life.sign == _sign(order)
+        if leaves and life.symbol == order.symbol and same:
+            found.leaving += life.remaining
         if life.at_market:
-            expected[life.symbol] += signed
+            found.expected[life.symbol] += signed
         elif leaves:
             continue
         elif life.symbol == order.symbol:  # a resting order gives no room to the other direction
-            expected[life.symbol] += signed if life.sign == _sign(order) else 0
+            found.expected[life.symbol] += signed if same else 0
         else:
             resting[life.symbol].append(signed)
         if life.at_market or signed > 0:
-            cash -= signed * closes[life.symbol] * 100
+            found.cash_micros -= signed * closes[life.symbol] * 100
     for symbol, waiting in resting.items():
         ups, downs = (sum(x for x in waiting if x * sign > 0) for sign in (1, -1))
-        expected[symbol] += max(ups, downs, key=lambda x: abs(expected[symbol] + x))
-    return Decision(
-        order, number, positions[order.symbol], leaving, expected, dict(closes), equity, cash,
-        list(accepted),
-    )  # fmt: skip
+        before = found.expected[symbol]
+        found.expected[symbol] = max(before + ups, before + downs, key=abs)
+    return found
 
 
 def _sign(order: OrderAccepted) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 
 from daemon.core.events import Flatten, MarketSlice, Reset
-from daemon.core.outputs import Fill, OrderAccepted, StateChanged
+from daemon.core.outputs import Fill, LimitBreached, OrderAccepted, StateChanged
 from tests.property.lives import Life, Orders, told
 from tests.property.scenarios import Scenario, often, scenarios
 from tests.property.tracing import Trace, run
@@ -177,7 +177,5 @@ def test_nothing_is_held_past_the_close_without_a_word(scenario: Scenario) -> No
                     for symbol, held in snapshot.positions.items()
                     if symbol not in market.missing
                 )
-            reported = {
-                x.symbol for x in snapshot.turn.outputs if type(x).__name__ == "LimitBreached"
-            }
+            reported = {x.symbol for x in snapshot.turn.outputs if isinstance(x, LimitBreached)}
             assert reported == {symbol for symbol, held in snapshot.positions.items() if held}

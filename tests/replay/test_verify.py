@@ -23,7 +23,7 @@ from tests.replay.tampering import (
     replace_text,
     reseal,
 )
-from tests.replay.workshop import Workshop, bar_starts, manifest, rows
+from tests.replay.workshop import Workshop, bar_starts, manifest, rows, write_tape
 
 THRESHOLD = (
     "strategy={kind: threshold, params: {enter_long_bps: 10, exit_long_bps: -10, quantity: 50, "
@@ -104,7 +104,9 @@ def test_a_run_can_be_verified_where_it_was_moved_to(shop: Workshop, run: Path) 
 
 
 def test_a_run_with_an_end_and_warm_up_verifies(shop: Workshop) -> None:
-    run = shop.replay("--start", "2024-01-10", "--end", "2024-02-09T12:00", "--set", "warmup_bars=auto")
+    run = shop.replay(
+        "--start", "2024-01-10", "--end", "2024-02-09T12:00", "--set", "warmup_bars=auto"
+    )
     assert _findings(shop, run) == []
     assert manifest(run)["first_bar"] == "2024-01-10T14:30:00Z"
     assert manifest(run)["last_bar"] == "2024-02-09T16:30:00Z"
@@ -123,7 +125,7 @@ def test_a_run_whose_strategy_raised_is_verified_without_asking_it_again(shop: W
     assert _findings(shop, run) == []
     assert calls.read_text("utf-8").split() == ["1", "2", "3", "4"]
     (change,) = rows(run / "state_changes.csv")
-    assert (change["state"], change["source"]) == ("HALTED", "STRATEGY")
+    assert (change["state"], change["source"]) == ("HALTED", "strategy")
     assert change["reason"].startswith("ValueError: first line second line (raising.py:")
 
 
@@ -147,15 +149,11 @@ def test_recorded_predictions_are_part_of_the_journal(shop: Workshop, afterwards
 
 
 def test_predictions_of_a_bar_that_is_missing_are_played_again(shop: Workshop) -> None:
-    from tests.replay.workshop import write_tape
-
     write_tape(shop.folder / "amd.csv", seed=2, without=range(20, 32))
-    (shop.folder / "nvda.csv").rename(shop.folder / "nvda_.csv")
-    (shop.folder / "nvda_.csv").rename(shop.folder / "nvda.csv")
     ends = [start + 3_600 * 10**9 for start in bar_starts()]
     lines = ["ts,symbol,value,failure"]
     for place, end in enumerate(ends):
-        lines.append(f"{iso_z(end)},AMD,{'' if 15 < place < 60 else 0.001},\"a\nfailure\"")
+        lines.append(f'{iso_z(end)},AMD,{"" if 15 < place < 60 else 0.001},"a\nfailure"')
         lines.append(f"{iso_z(end)},NVDA,{0.001 if place % 9 else ''},")
     (shop.folder / "predictions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     shop.strategy(
@@ -211,11 +209,14 @@ def test_an_appended_row_is_seen(shop: Workshop, run: Path, table: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "word"), [(0, "journal version 0"), (50, "not a journal"), (20_000, "damaged")]
+    ("kept", "word"),
+    [
+        (0, "not a journal (it is empty)"),
+        (50, "not a journal (it is empty)"),
+        (20_000, "not a journal (database disk image is malformed)"),
+    ],
 )
-def test_a_truncated_journal_is_refused(
-    shop: Workshop, run: Path, kept: int, word: str
-) -> None:
+def test_a_truncated_journal_is_refused(shop: Workshop, run: Path, kept: int, word: str) -> None:
     journal = run / "journal.db"
     journal.write_bytes(journal.read_bytes()[:kept])
     before = journal.read_bytes()

@@ -13,7 +13,6 @@ from daemon.core.costs import CommissionPlan
 from daemon.core.events import (
     Bracket,
     CancelRequest,
-    Command,
     Flatten,
     Intent,
     MarketSlice,
@@ -70,7 +69,7 @@ def bars(seed: int = 7) -> dict[str, list[Quote | None]]:
     return found
 
 
-def commands() -> list[Command]:
+def commands() -> list[Pause | Resume | Flatten | Note | Reset]:
     """Each kind of command once, inside bars and at their edges."""
     middle = HOUR_NS // 2
     return [

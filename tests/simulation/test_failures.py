@@ -1,4 +1,4 @@
-"""Whose fault it was: failures name their task, keep nothing of the turn and leave nothing behind."""
+"""Whose fault it was: a failure names its task and leaves nothing half done behind."""
 
 from __future__ import annotations
 
@@ -256,7 +256,9 @@ def test_control_c_ends_a_run_whole() -> None:
 class _Posting(Model):
     """Posts commands while the turn of one slice is open."""
 
-    def __init__(self, number: int, posts: Iterable[type[Halt | Pause | Note | Resume]], *, late: bool) -> None:
+    def __init__(
+        self, number: int, posts: Iterable[type[Halt | Pause | Note | Resume]], *, late: bool
+    ) -> None:
         super().__init__()
         self._number = number
         self._posts = tuple(posts)
