@@ -127,7 +127,12 @@ SELECT
         WHEN f.quantity > 0 THEN 'partially_filled'
         ELSE coalesce(u.status, 'working')
     END AS status,
-    coalesce(u.reason, '') AS reason
+    CASE -- a filled order needs no reason; why one still waits is not an output: the CSV says it
+        WHEN u.status IN ('cancelled', 'expired') THEN u.reason
+        WHEN coalesce(f.quantity, 0) >= coalesce(u.quantity, json_extract(o.body, '$.quantity'))
+            THEN ''
+        ELSE coalesce(u.reason, '')
+    END AS reason
 FROM outputs AS o
 LEFT JOIN filled AS f ON f.order_id = json_extract(o.body, '$.order_id')
 LEFT JOIN updated AS u ON u.order_id = json_extract(o.body, '$.order_id')
