@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from daemon.core.outputs import (
@@ -30,8 +31,8 @@ class Recorder:
         self.digest = Digest()
         self.turns = 0
         self._writer = writer
-        self._pending: list[tuple[Turn, str]] = []
-        self._found: dict[type, list[Any]] = {}
+        self._waiting = 0
+        self._found: defaultdict[type, list[Any]] = defaultdict(list)
 
     def keep(self, turn: Turn) -> None:
         """Take a turn that had outputs or was a command."""
@@ -39,20 +40,20 @@ class Recorder:
         encoded = encode_outputs(turn.outputs)
         self.digest.add(encoded)
         for output in turn.outputs:
-            self._found.setdefault(type(output), []).append(output)
+            self._found[type(output)].append(output)
         if self._writer is not None:
-            self._pending.append((turn, encoded))
+            self._waiting = self._writer.add_turn(turn, encoded)
 
     def flush(self) -> None:
-        """Write the pending turns once there are enough of them."""
-        if len(self._pending) >= BATCH_TURNS:
+        """Store the turns that wait once there are enough of them."""
+        if self._waiting >= BATCH_TURNS:
             self.finish()
 
     def finish(self) -> None:
-        """Write all pending turns."""
-        if self._writer is not None and self._pending:
-            self._writer.add_turns(self._pending)
-            self._pending.clear()
+        """Store all turns that wait."""
+        if self._writer is not None and self._waiting:
+            self._writer.store_turns()
+            self._waiting = 0
 
     def of(self, kind: type[Output]) -> list[Any]:
         """All outputs of one type, in order."""

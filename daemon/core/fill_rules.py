@@ -6,7 +6,7 @@ and leaves every comparison as it is, so each rule exists once. All prices are 1
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from daemon.core.events import Bar, OrderType
 from daemon.core.orders import OrderStatus
@@ -15,7 +15,7 @@ from daemon.core.units import price_e4
 from daemon.core.working_order import STOPS, WorkingOrder
 
 
-class Prices(NamedTuple):
+class Prices(Struct, frozen=True, gc=False):
     """A bar seen from one side: `high` is where this side's stops trigger."""
 
     open: int
@@ -37,7 +37,7 @@ def prices_for(bar: Bar, sign: int) -> Prices:
     return Prices(-opened, -low, -high, -close)
 
 
-class Touch(NamedTuple):
+class Touch(Struct, frozen=True, gc=False):
     """A price at which an order fills: the reference, and whether slippage comes on top."""
 
     reference_e4: int

@@ -12,6 +12,9 @@ from daemon.core.pricing import Pricing
 from daemon.core.units import percent_ppm, price_e4
 from daemon.core.working_order import OrderSpec, WorkingOrder, side_of
 
+# Before Python 3.12 a member looked up in its class costs a call, and every target asks for these.
+_MARKET, _DAY, _TARGET = OrderType.MARKET, TimeInForce.DAY, Origin.TARGET
+
 
 class BadOrderError(ValueError):
     """A request that no venue would take; the text says what is wrong."""
@@ -34,12 +37,12 @@ def plan_target(target: TargetPosition, position: int, working: Iterable[Working
     along: list[WorkingOrder] = []
     cancels: list[int] = []
     for order in working:
-        if order.spec.origin is Origin.TARGET:
+        if order.spec.origin is _TARGET:
             if order.sign * need > 0:
                 along.append(order)
             else:
                 cancels.append(order.order_id)
-    on_the_way = sum(order.remaining for order in along)
+    on_the_way = sum(order.remaining for order in along) if along else 0
     if on_the_way > abs(need):
         cancels.extend(order.order_id for order in along)
         on_the_way = 0
@@ -50,9 +53,9 @@ def plan_target(target: TargetPosition, position: int, working: Iterable[Working
         symbol=target.symbol,
         side=side_of(need),
         quantity=quantity,
-        order_type=OrderType.MARKET,
-        time_in_force=TimeInForce.DAY,
-        origin=Origin.TARGET,
+        order_type=_MARKET,
+        time_in_force=_DAY,
+        origin=_TARGET,
         bracket=target.bracket,
         reason=target.reason,
     )

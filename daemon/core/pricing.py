@@ -29,6 +29,9 @@ from daemon.core.working_order import WorkingOrder
 
 _NO_FEES = RegulatoryFees(0, 0, 0)
 
+Costs = tuple[int, RegulatoryFees]
+"""The commission in micro-dollars, and the fees."""
+
 
 class Pricing(Struct, frozen=True):
     """The venue's rules that come from the config.
@@ -89,16 +92,15 @@ class Pricing(Struct, frozen=True):
         self,
         order: WorkingOrder,
         fill_id: int,
-        market: MarketSlice,
         bar: Bar,
         price: int,
         reference_e4: int,
         quantity: int,
+        costs: Costs,
         other_e4: int | None,
     ) -> Fill:
         """The fill with its costs; books what the order has been charged so far."""
-        date = market.session.date
-        commission, fees = self._costs(order, date, price, quantity)
+        commission, fees = costs
         order.charged_micros += commission
         order.notional_micros += quantity * price * MICROS_PER_E4
         return Fill(
@@ -122,9 +124,7 @@ class Pricing(Struct, frozen=True):
             after_gap=order.after_gap,
         )
 
-    def _costs(
-        self, order: WorkingOrder, date: int, price: int, quantity: int
-    ) -> tuple[int, RegulatoryFees]:
+    def _costs(self, order: WorkingOrder, date: int, price: int, quantity: int) -> Costs:
         """Commission on the order's cumulative quantity less what was charged (C12), and fees."""
         factor = self.factor(order.symbol, date)
         notional = quantity * price * MICROS_PER_E4
@@ -145,32 +145,35 @@ class Pricing(Struct, frozen=True):
         price: int,
         quantity: int,
         market: MarketSlice,
-    ) -> int:
+    ) -> tuple[int, Costs]:
         """C13: as many shares as keep gross exposure within leverage x equity after this fill.
 
         Everything but this symbol is valued at its last close, this symbol at the fill's price;
-        what only shrinks the position is never capped.
+        what only shrinks the position is never capped. With them comes what they cost.
         """
+        date = market.session.date
+        costs = self._costs(order, date, price, quantity)
         if self.leverage_ppm is None or quantity == 0:
-            return quantity
+            return quantity, costs
         position = portfolio.positions[order.symbol]
         held = position.quantity
         closing = abs(held) if held * order.sign < 0 else 0
         if quantity <= closing:
-            return quantity
+            return quantity, costs
         per_share = price * MICROS_PER_E4
         equity = portfolio.equity_now() + held * (price - position.close_e4) * MICROS_PER_E4
         others = portfolio.gross_micros(without=order.symbol)
         kept = 0 if closing else abs(held)
         while quantity > closing:
-            commission, fees = self._costs(order, market.session.date, price, quantity)
+            commission, fees = costs
             paid = commission + fees.sec_micros + fees.taf_micros + fees.cat_micros
             room = (equity - paid) * self.leverage_ppm // PPM - others
             opening = max(0, room // per_share - kept)
             if quantity <= closing + opening:
                 break
             quantity = closing + opening
-        return quantity
+            costs = self._costs(order, date, price, quantity)
+        return quantity, costs
 
 
 def _as_traded(shares: int, factor: Fraction | int) -> Fraction | int:

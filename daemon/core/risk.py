@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
+
 from daemon.core.control import Control
 from daemon.core.events import Intent, MarketSlice, Outcome, TargetPosition, TimeInForce
 from daemon.core.exposure import Exposure
@@ -25,15 +27,39 @@ from daemon.core.working_order import OrderSpec, sign_of
 
 _NEVER = 1 << 62
 
-_MEASURED = (
-    ("max_position_shares", 1),
-    ("max_position_usd", MICROS_PER_USD),
-    ("max_order_usd", MICROS_PER_USD),
-    ("price_collar_pct", 10_000),
-    ("max_orders_per_hour", 1),
-    ("max_orders_per_day", 1),
+# Before Python 3.12 a member looked up in its class costs a call, and every order asks for these.
+_WARMUP, _BACKFILLED = Outcome.WARMUP, Outcome.BACKFILLED
+_COUNTED = frozenset({Origin.TARGET, Origin.EXPLICIT})
+
+
+class _Case(Struct, frozen=True, gc=False):
+    """One order before its limits; the counts of orders include it."""
+
+    spec: OrderSpec
+    shares_after: int
+    close_micros: int
+    orders_in_hour: int
+    orders_in_day: int
+
+
+def _collar_ppm(case: _Case) -> int:
+    """How far an order's own prices are from the last close; a market order has none."""
+    spec, close = case.spec, case.close_micros
+    prices = [price * MICROS_PER_E4 for price in (spec.limit_e4, spec.stop_e4) if price is not None]
+    if not prices or close == 0:
+        return 0
+    return max(abs(price - close) * PPM // close for price in prices)
+
+
+_MEASURED: tuple[tuple[str, Callable[[_Case], int], int], ...] = (
+    ("max_position_shares", lambda case: case.shares_after, 1),
+    ("max_position_usd", lambda case: case.shares_after * case.close_micros, MICROS_PER_USD),
+    ("max_order_usd", lambda case: case.spec.quantity * case.close_micros, MICROS_PER_USD),
+    ("price_collar_pct", _collar_ppm, 10_000),
+    ("max_orders_per_hour", lambda case: case.orders_in_hour, 1),
+    ("max_orders_per_day", lambda case: case.orders_in_day, 1),
 )
-"""Limits on one order in the order they are looked at, and what their value is printed in."""
+"""Limits on one order in the order they are looked at: name, value, and its printed unit."""
 
 
 class Risk:
@@ -61,8 +87,8 @@ class Risk:
         self.floor_micros = -_NEVER
         self.ceiling_micros = _NEVER
         self._measured = [
-            (name, limit, unit)
-            for name, unit in _MEASURED
+            (name, limit, measure, unit)
+            for name, measure, unit in _MEASURED
             if (limit := getattr(limits, name)) is not None
         ]
         self._set_bounds()
@@ -150,7 +176,7 @@ class Risk:
 
     def review(self, market: MarketSlice, intents: Sequence[Intent] | None) -> list[Approved]:
         """What of the intents, and of the exits that limits demand, the gate may carry out."""
-        if market.outcome is Outcome.WARMUP or self._nothing_to_do(intents):
+        if market.outcome is _WARMUP or self._nothing_to_do(intents):
             return []
         review = Review(self._portfolio, self._venue, self._outputs, market.end)
         ends_soon = self.limits.flat_before_close and market.remaining == 1
@@ -188,7 +214,7 @@ class Risk:
 
     def count(self, spec: OrderSpec, instant: int) -> None:
         """An order of the strategy exists now: it counts against the rates."""
-        if spec.origin in (Origin.TARGET, Origin.EXPLICIT):
+        if spec.origin in _COUNTED:
             self._accepted.append(instant)
             self._accepted_today += 1
 
@@ -204,15 +230,15 @@ class Risk:
         permissions = self._control.holds.permissions
         if spec.origin not in permissions.shrink:
             return Verdict(0, permissions.denial)
-        if market.outcome is Outcome.BACKFILLED:
+        if market.outcome is _BACKFILLED:
             return Verdict(0, Reason.TOO_LATE)
         if shrink == spec.quantity:
             return Verdict(shrink)
         if spec.origin not in permissions.grow:
             return Verdict(shrink, permissions.denial)
-        if market.remaining == 0 and not self.limits.overnight_orders:
+        if not self.limits.overnight_orders and market.remaining == 0:
             return Verdict(shrink, Reason.MARKET_CLOSED)
-        if market.remaining == 1 and self.limits.flat_before_close:
+        if self.limits.flat_before_close and market.remaining == 1:
             return Verdict(shrink, Reason.NEAR_CLOSE)
         broken = self._first_broken(spec, exposure(), market.end, approved)
         if broken is None:
@@ -233,31 +259,29 @@ class Risk:
         for name, limit in self._breached.items():
             if limit.action is Action.DENY:
                 return name, "reached", limit
-        close = self._portfolio.positions[spec.symbol].close_e4 * MICROS_PER_E4
-        shares = abs(exposure.after(spec.symbol, change))
-        equity = self._portfolio.equity_micros
-        measures = {
-            "max_position_shares": lambda: shares,
-            "max_position_usd": lambda: shares * close,
-            "max_order_usd": lambda: spec.quantity * close,
-            "price_collar_pct": lambda: _collar_ppm(spec, close),
-            "max_orders_per_hour": lambda: self._orders_since(instant - HOUR_NS) + approved + 1,
-            "max_orders_per_day": lambda: self._accepted_today + approved + 1,
-        }
-        for name, limit, unit in self._measured:
-            value = measures[name]()
+        case = _Case(
+            spec,
+            abs(exposure.after(spec.symbol, change)),
+            self._portfolio.positions[spec.symbol].close_e4 * MICROS_PER_E4,
+            self._orders_since(instant - HOUR_NS) + approved + 1,
+            self._accepted_today + approved + 1,
+        )
+        for name, limit, measure, unit in self._measured:
+            value = measure(case)
             if value > limit.value:
                 return name, f"{value / unit:g} against {limit.value / unit:g}", limit
-        leverage = limits.max_gross_leverage
+        equity, leverage = self._portfolio.equity_micros, limits.max_gross_leverage
         if leverage is not None:
             gross = exposure.gross_micros_after(spec.symbol, change)
             if gross > equity * leverage.value // PPM:
                 detail = f"{gross / max(equity, 1):.3f} against {leverage.value / PPM:g}"
                 return "max_gross_leverage", detail, leverage
-        cash, least = exposure.cash_micros_after(spec.symbol, change), limits.min_cash_usd
-        if least is not None and change > 0 and cash < least.value:
-            detail = f"{cash / MICROS_PER_USD:.2f} against {least.value / MICROS_PER_USD:.2f}"
-            return "min_cash_usd", detail, least
+        least = limits.min_cash_usd
+        if least is not None and change > 0:
+            cash = exposure.cash_micros_after(spec.symbol, change)
+            if cash < least.value:
+                detail = f"{cash / MICROS_PER_USD:.2f} against {least.value / MICROS_PER_USD:.2f}"
+                return "min_cash_usd", detail, least
         return None
 
     def _orders_since(self, instant: int) -> int:
@@ -265,11 +289,3 @@ class Risk:
         while self._accepted and self._accepted[0] <= instant:
             self._accepted.popleft()
         return len(self._accepted)
-
-
-def _collar_ppm(spec: OrderSpec, close_micros: int) -> int:
-    """How far an order's own prices are from the last close; a market order has none."""
-    prices = [price * MICROS_PER_E4 for price in (spec.limit_e4, spec.stop_e4) if price is not None]
-    if not prices or close_micros == 0:
-        return 0
-    return max(abs(price - close_micros) * PPM // close_micros for price in prices)

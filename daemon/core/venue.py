@@ -211,16 +211,16 @@ class Venue:
             order.spec.side,
             slips=touch.slips,
         )
-        quantity = self.pricing.affordable(self.portfolio, order, price, quantity, market)
+        quantity, costs = self.pricing.affordable(self.portfolio, order, price, quantity, market)
         if quantity:
             fill = self.pricing.fill(
                 order,
                 self.portfolio.next_fill_id(),
-                market,
                 bar,
                 price,
                 touch.reference_e4,
                 quantity,
+                costs,
                 other_e4,
             )
             if budget is not None:

@@ -27,14 +27,19 @@ class OrderSpec(Struct, frozen=True, gc=False):
     reason: str = ""
 
 
+# Before Python 3.12 a member looked up in its class costs a call, and every order asks for these.
+_BUY, _SELL = Side.BUY, Side.SELL
+_MARKET, _WORKING, _NOT_REACHED = OrderType.MARKET, OrderStatus.WORKING, Reason.NOT_REACHED
+
+
 def sign_of(side: Side) -> int:
     """+1 for a buy, -1 for a sell."""
-    return 1 if side is Side.BUY else -1
+    return 1 if side is _BUY else -1
 
 
 def side_of(sign: int) -> Side:
     """The side that changes a position by `sign` shares."""
-    return Side.BUY if sign > 0 else Side.SELL
+    return _BUY if sign > 0 else _SELL
 
 
 STOPS = frozenset({OrderType.STOP, OrderType.TRAILING_STOP})
@@ -91,10 +96,10 @@ class WorkingOrder:
         self.limit_e4 = spec.limit_e4
         self.stop_e4 = spec.stop_e4
         self.extreme_e4 = spec.extreme_e4
-        self.status = OrderStatus.WORKING
-        self.at_market = spec.order_type is OrderType.MARKET
+        self.status = _WORKING
+        self.at_market = spec.order_type is _MARKET
         self.after_gap = False
-        self.unfilled = Reason.NOT_REACHED
+        self.unfilled = _NOT_REACHED
         self.withdrawn_for: Reason | None = None
         self.charged_micros = 0
         self.notional_micros = 0

@@ -72,12 +72,7 @@ def from_bytes(data: bytes, typecode: str) -> array[Any]:
 
 def chained(previous: bytes, *parts: object) -> bytes:
     """The hash of a row that follows the row hashed `previous`."""
-    digest = hashlib.sha256(previous)
-    for part in parts:
-        data = part if isinstance(part, bytes) else str(part).encode()
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.digest()
+    return hashlib.sha256(previous + msgspec.msgpack.encode(parts)).digest()
 
 
 class Digest:

@@ -22,7 +22,7 @@ CREATE TABLE turns (
     seq     INTEGER PRIMARY KEY,
     segment INTEGER NOT NULL REFERENCES segments (segment),
     instant INTEGER NOT NULL,
-    kind    TEXT    NOT NULL CHECK (kind IN ('slice', 'tick', 'command')),
+    kind    TEXT    NOT NULL CHECK (kind = 'slice' OR kind = 'tick' OR kind = 'command'),
     input   TEXT,               -- JSON; NULL where the input is in the blocks
     outputs TEXT    NOT NULL,   -- JSON: a list, in the order they came about
     hash    BLOB    NOT NULL

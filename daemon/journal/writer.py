@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class JournalWriter:
         self._segment = 0
         self._turns_hash = self._blocks_hash = self._segments_hash = GENESIS
         self._turns = self._blocks = 0
+        self._waiting: list[tuple[Any, ...]] = []
 
     def open_segment(
         self, first_seq: int, reason: str, manifest: Mapping[str, Any], opening: Mapping[str, Any]
@@ -47,13 +48,20 @@ class JournalWriter:
             "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)", (*row, self._segments_hash)
         )
 
-    def add_turns(self, turns: Iterable[tuple[Turn, str]]) -> None:
-        """Append turns, each with its encoded outputs, in one transaction."""
-        rows = [self._turn_row(turn, outputs) for turn, outputs in turns]
+    def add_turn(self, turn: Turn, outputs: str) -> int:
+        """Chain a turn with its encoded outputs; returns how many turns wait to be stored."""
+        self._waiting.append(self._turn_row(turn, outputs))
+        return len(self._waiting)
+
+    def store_turns(self) -> None:
+        """Store the turns that wait in one transaction."""
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany("INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        self._connection.executemany(
+            "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", self._waiting
+        )
         self._connection.execute("COMMIT")
-        self._turns += len(rows)
+        self._turns += len(self._waiting)
+        self._waiting.clear()
 
     def _turn_row(self, turn: Turn, outputs: str) -> tuple[Any, ...]:
         kind, item = "tick", None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -245,10 +245,21 @@ def commands_of(dice: Dice, starts: list[int], ends: list[int]) -> tuple[AnyComm
             continue
         at = each.roll() % len(starts)
         start, end = starts[at], ends[at]
-        instants = ((start + end) // 2, end, start, end + 1, start + 1, end - 1, start - HOUR_NS)
+        middle = (start + end) // 2
+        instants = (
+            middle,
+            end,
+            middle,
+            start,
+            end + 1,
+            middle,
+            end - 1,
+            start + 1,
+            start - HOUR_NS,
+        )
         instant = each.pick(instants)
         kind, word = divmod(each.roll(), 3)
-        kinds = (Note, Halt, Pause, Reduce, Resume, Flatten, Reset, Reset)
+        kinds = (Note, Halt, Flatten, Pause, Reduce, Flatten, Resume, Reset)
         chosen = kinds[kind % len(kinds)]
         if chosen is Reset:
             found.append(Reset(instant, OPERATOR, "drawn", (None, "loss", "drawdown")[word]))

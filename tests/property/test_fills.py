@@ -192,9 +192,26 @@ def _trailing_level(trace: Trace, life: Life, until: int) -> int | None:
 
 
 @often
+@given(scenarios(actions=False))
+def test_only_what_a_bar_reaches_fills(scenario: Scenario) -> None:
+    """S9: a limit must be traded through, a touch is not enough; S10: a stop must be met."""
+    if scenario.pricing.factors is not None:
+        return  # a tick through the limit is then one of the day
+    trace = run(scenario)
+    for orders, turn, fill in told(trace):
+        if isinstance(fill, Fill):
+            life = orders.lives[fill.order_id]
+            in_entry_bar = life.is_protective and life.accepted.decided == fill.known
+            if not in_entry_bar:
+                assert _reached(trace, life, trace.ends.index(turn.instant)) is not False, fill
+
+
+@often
 @given(scenarios(limited=False, capped=False, commanded=False, actions=False))
 def test_what_a_bar_reaches_does_not_go_on_working(scenario: Scenario) -> None:
     """No cap on volume or funds: an order that the bar has met has filled, or ended."""
+    if scenario.pricing.factors is not None:
+        return  # a tick through the limit is then one of the day
     trace = run(scenario)
     left: dict[int, Life] = {}
     for snapshot in trace.snapshots:
@@ -226,8 +243,8 @@ def _resting(trace: Trace, seq: int) -> dict[int, Life]:
     return {life.accepted.order_id: life for life in followed.working}
 
 
-def _reached(trace: Trace, life: Life, number: int) -> bool:
-    """Whether the bar meets the level of an order that could fill in it (S7, S9, S10)."""
+def _reached(trace: Trace, life: Life, number: int) -> bool | None:
+    """Whether the bar meets the level of an order (S7, S9, S10); None for a stop-limit."""
     bar = trace.bar(life.symbol, number)
     if bar is None or life.accepted.eligible_from > trace.starts[number]:
         return False
@@ -248,4 +265,4 @@ def _reached(trace: Trace, life: Life, number: int) -> bool:
         level = _trailing_level(trace, life, number)
         assert level is not None
         return high >= level if sign > 0 else low <= level
-    return False
+    return None

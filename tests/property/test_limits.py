@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hypothesis import given
 
-from daemon.core.events import Intent, MarketSlice, Reset, TargetPosition
+from daemon.core.events import MarketSlice, Reset
 from daemon.core.outputs import Denial, Fill, OrderAccepted, Reason
 from daemon.core.units import HOUR_NS, PPM
 from tests.property.lives import Orders
@@ -235,16 +235,8 @@ def test_a_limit_denies_only_what_would_grow(scenario: Scenario) -> None:
 @often
 @given(scenarios())
 def test_without_permission_nothing_is_ever_short(scenario: Scenario) -> None:
-    trace = run(_only_targets(scenario))
+    trace = run(scenario)
     if scenario.limits.allow_short:
         return
     for snapshot in trace.snapshots:
         assert all(position >= 0 for position in snapshot.positions.values())
-
-
-def _only_targets(scenario: Scenario) -> Scenario:
-    script: dict[int, tuple[Intent, ...]] = {
-        number: tuple(intent for intent in wanted if isinstance(intent, TargetPosition))
-        for number, wanted in scenario.at.items()
-    }
-    return replace(scenario, at=script)

@@ -39,12 +39,11 @@ def reseal(run: Path) -> None:
     with closing(sqlite3.connect(run / "journal.db")) as connection, connection:
         for table, (key, columns) in TABLES.items():
             previous = GENESIS
-            found = connection.execute(f"SELECT {columns} FROM {table} ORDER BY {key}").fetchall()
-            for row in found:
+            query = f"SELECT {columns} FROM {table} ORDER BY {key}"  # noqa: S608 - names from above
+            for row in connection.execute(query).fetchall():
                 previous = chained(previous, *row)
-                connection.execute(
-                    f"UPDATE {table} SET hash = ? WHERE {key} = ?", (previous, row[0])
-                )
+                update = f"UPDATE {table} SET hash = ? WHERE {key} = ?"  # noqa: S608 - see above
+                connection.execute(update, (previous, row[0]))
             manifest["journal"][f"{table}_hash"] = previous.hex()
     path.write_text(json.dumps(manifest), encoding="utf-8")
 

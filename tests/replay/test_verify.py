@@ -172,7 +172,7 @@ class Follows:
     )
     run = shop.replay(
         "--set", "symbols=[NVDA, AMD]",
-        "--set", "tape.path={symbol}.csv",
+        "--set", 'tape.path="{symbol}.csv"',
         "--set", "strategy={kind: follows:Follows}",
         "--set", "risk.max_orders_per_day=null",
         "--set", "model={kind: recorded, path: predictions.csv}",
@@ -203,7 +203,7 @@ def test_an_appended_row_is_seen(shop: Workshop, run: Path, table: str) -> None:
     key = {"turns": "seq", "segments": "segment", "blocks": "block"}[table]
     columns = [row[1] for row in execute(run, f"PRAGMA table_info({table})")]
     copied = ", ".join(f"{key} + 1000" if name == key else name for name in columns)
-    execute(run, f"INSERT INTO {table} SELECT {copied} FROM {table} LIMIT 1")
+    execute(run, f"INSERT INTO {table} SELECT {copied} FROM {table} LIMIT 1")  # noqa: S608 - names
     first = _findings(shop, run)[0]
     assert first.startswith(f"storage: {table}: row {key}")
 
@@ -319,10 +319,10 @@ def test_a_removed_turn_is_named(shop: Workshop, run: Path, place: int) -> None:
 def test_an_added_turn_is_named(shop: Workshop, run: Path) -> None:
     used = {seq for (seq,) in execute(run, "SELECT seq FROM turns")}
     seq = next(number for number in range(max(used)) if number not in used and number - 1 in used)
-    columns = "segment, instant, kind, input, outputs, hash"
     execute(
         run,
-        f"INSERT INTO turns (seq, {columns}) SELECT ?, {columns} FROM turns WHERE seq = ?",
+        "INSERT INTO turns (seq, segment, instant, kind, input, outputs, hash) "
+        "SELECT ?, segment, instant, kind, input, outputs, hash FROM turns WHERE seq = ?",
         seq,
         seq - 1,
     )

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -118,7 +118,7 @@ class Workshop:
     def runs(self) -> list[str]:
         """All that lies in runs/, hidden folders too."""
         folder = self.state / "runs"
-        return sorted(os.listdir(folder)) if folder.exists() else []
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
     def strategy(self, name: str, text: str) -> None:
         """A module of the user's own."""
@@ -143,6 +143,7 @@ def _built_state() -> Path:
     return folder
 
 
+@cache
 def calendar() -> Calendar:
     """The exchange's calendar."""
     return load_calendar(_built_state())
@@ -162,19 +163,18 @@ def write_tape(
     last: int = LAST,
     price: float = 100.0,
     without: Sequence[int] = (),
-    halved_from: int | None = None,
+    jumps: Mapping[int, float] | None = None,
 ) -> None:
     """A random walk in papertape's own form; bars of the places in `without` are left out.
 
-    From place `halved_from` on prices are half of what they were: a 2:1 split.
+    At each place of `jumps` the price is multiplied, as by a split.
     """
     rng = random.Random(seed)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("timestamp", "open", "high", "low", "close", "volume"))
         for place, start in enumerate(bar_starts(first, last)):
-            if place == halved_from:
-                price /= 2
+            price *= (jumps or {}).get(place, 1)
             opened = round(price * (1 + rng.gauss(0, 0.002)), 2)
             price *= 1 + rng.gauss(0, 0.006)
             close = round(price, 2)

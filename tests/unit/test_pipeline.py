@@ -45,6 +45,7 @@ def _watch(pipeline: Pipeline, calls: list[str]) -> None:
     }
     pipeline._owned = owned
     pipeline._slice_steps = tuple(step for _, step in owned["slice"])
+    pipeline._tick_steps = tuple(step for _, step in owned["tick"])
 
 
 def test_the_steps_and_their_tasks_are_those_of_the_picture() -> None:

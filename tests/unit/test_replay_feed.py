@@ -51,7 +51,7 @@ def columns(present: Sequence[int]) -> Part:
 
 
 def feed_of(
-    present: dict[str, Sequence[int]], window: Window = WHOLE, **options: Any
+    present: Mapping[str, Sequence[int]], window: Window = WHOLE, **options: Any
 ) -> ReplayFeed:
     return ReplayFeed(
         tuple(present), {s: columns(slots) for s, slots in present.items()}, DAYS, window, **options
