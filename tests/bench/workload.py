@@ -138,9 +138,7 @@ def _configured(
 
 def _slots(calendar: Calendar, size: str) -> Iterator[tuple[int, int]]:
     """Start and end of every bar that the calendar expects, from FIRST_DATE on."""
-    sessions = each_expected_session(
-        calendar, FIRST_DATE, LAST_DATE, BAR_SIZES_NS[size], "session"
-    )
+    sessions = each_expected_session(calendar, FIRST_DATE, LAST_DATE, BAR_SIZES_NS[size], "session")
     return chain.from_iterable(zip(each.starts, each.ends, strict=True) for each in sessions)
 
 

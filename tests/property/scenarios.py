@@ -150,15 +150,15 @@ def _quote(dice: Dice, step_e4: int) -> tuple[Quote, bool]:
 
 # --- intents --------------------------------------------------------------------------------------
 
-TARGETS = (10, 0, 40, -10, 100, -40, 150, -100, 7, -150)
+TARGETS = (10, 0, 40, -10, 100, 0, -40, 7, -100, 150)
 QUANTITIES = (10, 1, 7, 40, 100, 150, 220)
 PERCENTS = (1.0, 0.5, 2.0, 5.0, 0.37)
 
 
 def _level(dice: Dice, step_e4: int) -> float:
     """A level on the grid of the bars, or a little off it."""
-    steps = dice.roll() % 15 - 7
-    return (BASE_E4 + step_e4 * steps + dice.pick((0, 0, 100, -100, 3))) / 10_000
+    steps = dice.roll() % 9 - 4
+    return (BASE_E4 + step_e4 * steps + dice.pick((0, 0, 0, 0, 100, -100, 3))) / 10_000
 
 
 def _bracket(dice: Dice, step_e4: int) -> Bracket | None:
@@ -215,10 +215,10 @@ def script_of(
     """What is wanted at some of the slices; at most one target a symbol and slice."""
     script: dict[int, tuple[Intent, ...]] = {}
     for each in dice.records(INTENTS, INTENT_BYTES):
-        if not each.maybe(70):
+        if not each.maybe(85):
             continue
         at, symbol = each.roll() % slices, each.pick(symbols)
-        kind = each.pick("trrttrtc")
+        kind = each.pick("trrtrtrrtrtcrt")
         before = script.get(at, ())
         if kind == "c":
             script[at] = (*before, CancelRequest(1 + each.roll() % 20))
@@ -241,7 +241,7 @@ def commands_of(dice: Dice, starts: list[int], ends: list[int]) -> tuple[AnyComm
     """Commands before, inside, at the edges of and between bars."""
     found: list[AnyCommand] = []
     for each in dice.records(COMMANDS, COMMAND_BYTES):
-        if not each.maybe(55):
+        if not each.maybe(35):
             continue
         at = each.roll() % len(starts)
         start, end = starts[at], ends[at]
@@ -287,14 +287,17 @@ def actions_of(
     return tuple(found)
 
 
+ACTIONS_OF_LIMITS = (*[Action.DENY] * 4, *Action)
+
+
 def limits_of(dice: Dice) -> Limits:
     """Each limit off or on, with any action; amounts near what the scripts ask for."""
 
     def one(*values: int) -> Limit | None:
-        value, action, present = dice.pick(values), dice.pick(list(Action)), dice.maybe(25)
-        return Limit(value, action) if present else None
+        value, action, present = dice.pick(values), dice.pick(ACTIONS_OF_LIMITS), dice.maybe(20)
+        return Limit(value, action) if present and any_limits else None
 
-    usd = MICROS_PER_USD
+    any_limits, usd = dice.maybe(60), MICROS_PER_USD
     return Limits(
         max_position_shares=one(100, 40, 10, 150),
         max_position_usd=one(10_000 * usd, 4_000 * usd),
@@ -306,9 +309,9 @@ def limits_of(dice: Dice) -> Limits:
         max_orders_per_day=one(2, 5),
         max_daily_loss_usd=one(50 * usd, 400 * usd),
         max_drawdown_pct=one(10_000, 30_000),
-        allow_short=dice.pick([False, True]),
-        flat_before_close=dice.maybe(25),
-        overnight_orders=not dice.maybe(30),
+        allow_short=dice.pick([True, True, True, False]),
+        flat_before_close=dice.maybe(20),
+        overnight_orders=not dice.maybe(15),
     )
 
 
@@ -327,9 +330,9 @@ def pricing_of(dice: Dice, *, capped: bool) -> Pricing:
         slippage_ppm=dice.pick((0, 100, 5_000)),
         commission=always(dice.pick(PLANS)),
         tables=dice.pick((None, TABLES)),
-        participation_ppm=dice.pick((None, 25_000, 250_000)) if capped else None,
+        participation_ppm=dice.pick((None, None, 25_000, 250_000)) if capped else None,
         volume_known=not dice.maybe(30) if capped else False,
-        leverage_ppm=dice.pick((None, PPM, 2 * PPM, PPM // 2)) if capped else None,
+        leverage_ppm=dice.pick((None, None, PPM, 2 * PPM, PPM // 2)) if capped else None,
         fills_at_close=dice.maybe(20),
         factors=dice.pick((None, None, None, FACTORS)),
     )
@@ -352,14 +355,14 @@ def scenarios(
     shape = dice(6)
     symbols = SYMBOLS[: shape.pick((1, 1, 2, 3))]
     per_session, slices = shape.pick((4, 2, 3, 7)), 4 + shape.roll() % (MAX_SLICES - 3)
-    step_e4, cash_usd = shape.pick((1_0000, 100, 5000, 137)), shape.pick((25_000, 4_000, 200_000))
+    step_e4, cash_usd = shape.pick((1_0000, 100, 5000, 137)), shape.pick((200_000, 25_000, 25_000, 4_000))
     starts, ends, dates = edges(per_session, slices)
     return Scenario(
         bars={symbol: rows_of(dice(BAR_BYTES * MAX_SLICES), slices, step_e4) for symbol in symbols},
         at=script_of(dice(INTENTS * INTENT_BYTES), symbols, slices, step_e4),
         per_session=per_session,
         pricing=pricing_of(dice(9), capped=capped),
-        limits=limits_of(dice(33)) if limited else NO_LIMITS,
+        limits=limits_of(dice(34)) if limited else NO_LIMITS,
         commands=commands_of(dice(COMMANDS * COMMAND_BYTES), starts, ends) if commanded else (),
         actions=actions_of(dice(ACTIONS * ACTION_BYTES), symbols, dates) if actions else (),
         cash_usd=cash_usd,

@@ -153,7 +153,7 @@ def test_predictions_of_a_bar_that_is_missing_are_played_again(shop: Workshop) -
     ends = [start + 3_600 * 10**9 for start in bar_starts()]
     lines = ["ts,symbol,value,failure"]
     for place, end in enumerate(ends):
-        lines.append(f'{iso_z(end)},AMD,{"" if 15 < place < 60 else 0.001},"a\nfailure"')
+        lines.append(f'{iso_z(end)},AMD,{"" if 100 < place < 130 else 0.001},"a\nfailure"')
         lines.append(f"{iso_z(end)},NVDA,{0.001 if place % 9 else ''},")
     (shop.folder / "predictions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     shop.strategy(
