@@ -202,7 +202,7 @@ def config_schema() -> int:
 @runs_app.command(name="list")
 def runs_list(*, limit: int | None = None, json: Json = False, state: State = None) -> int:
     """The runs, newest first."""
-    from replay.runs import runs_list as list_runs
+    from replay.runs.verbs import runs_list as list_runs
 
     return list_runs(state=resolve_state(state), limit=limit, as_json=json)
 
@@ -210,7 +210,7 @@ def runs_list(*, limit: int | None = None, json: Json = False, state: State = No
 @runs_app.command(name="show")
 def runs_show(run: Run = "latest", /, *, json: Json = False, state: State = None) -> int:
     """One run's summary."""
-    from replay.runs import runs_show as show
+    from replay.runs.verbs import runs_show as show
 
     return show(run, state=resolve_state(state), as_json=json)
 
@@ -232,7 +232,7 @@ def runs_diff(
     tolerances
         A file of tolerances (default: those beside a baseline, else the built-in ones).
     """
-    from replay.compare import runs_diff as diff
+    from replay.runs.compare import runs_diff as diff
 
     return diff(old, new, state=resolve_state(state), tolerances=tolerances, as_json=json)
 
@@ -255,7 +255,7 @@ def runs_accept(
     reason
         Why these results are right.
     """
-    from replay.runs import runs_accept as accept
+    from replay.runs.verbs import runs_accept as accept
 
     return accept(run, state=resolve_state(state), name=name, reason=reason)
 
@@ -282,7 +282,7 @@ def runs_gc(
     yes
         Do not ask.
     """
-    from replay.run_gc import runs_gc as collect
+    from replay.runs.collect import runs_gc as collect
 
     return collect(
         state=resolve_state(state),
@@ -313,7 +313,7 @@ def reference_run(
     reason
         Why the new results are right.
     """
-    from replay.reference import reference_run as run
+    from replay.runs.reference import reference_run as run
 
     return run(
         names,
@@ -327,7 +327,7 @@ def reference_run(
 @reference_app.command(name="check")
 def reference_check(*names: str, json: Json = False, state: State = None) -> int:
     """Play the reference replays; exit 1 where one is beyond its tolerances."""
-    from replay.reference import reference_check as check
+    from replay.runs.reference import reference_check as check
 
     return check(names, state=resolve_state(state), as_json=json)
 

@@ -141,7 +141,9 @@ class Pipeline:
             return True
         return type(item) is MarketSlice and item.outcome is not Outcome.RECEIVED
 
-    def _stretch(self, inputs: Iterator[Input]) -> tuple[Input | None, Awaitable[None] | None]:
+    def _stretch(  # noqa: C901 - one loop over all steps: a call a bar would cost more than they do
+        self, inputs: Iterator[Input]
+    ) -> tuple[Input | None, Awaitable[None] | None]:
         """Handle slices and ticks where they stand, for as long as nothing has to wait.
 
         Returns the input that takes the long way, and what must be awaited before it. The steps

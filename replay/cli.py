@@ -34,7 +34,7 @@ def replay(  # noqa: PLR0913 - one parameter an option
     if quiet:
         print(finished.path)
     else:
-        from replay.console import print_summary
+        from replay.summary.console import print_summary
 
         print_summary(finished.summary, finished.manifest, plain=not sys.stdout.isatty())
         print(_where(finished))

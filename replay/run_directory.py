@@ -23,9 +23,9 @@ from replay.build_record import build_record
 from replay.journal_blocks import inputs_of, journal_manifest, write_blocks
 from replay.record import GapRow, OrderRow, PredictionRow, RunRecord
 from replay.run import NO_PERIOD, Inputs, Period, Played, load_inputs, play
-from replay.run_reader import MANIFEST_SCHEMA
-from replay.run_selectors import BASELINE_PREFIX
-from replay.summary import summarise
+from replay.runs.reader import MANIFEST_SCHEMA
+from replay.runs.selectors import BASELINE_PREFIX
+from replay.summary.summarise import summarise
 from replay.workplace import Workplace, workplace
 
 

@@ -28,8 +28,8 @@ from daemon.strategies.loader import strategy_source_sha256
 from replay.journal_blocks import read_equity
 from replay.rerun import Rerun, config_base, rerun
 from replay.run_directory import denial_row, fill_row, state_row, trade_row, usd
-from replay.run_reader import RunDirectory
-from replay.run_selectors import find_run
+from replay.runs.reader import RunDirectory
+from replay.runs.selectors import find_run
 
 
 def verify(selector: str, *, state: Path, as_json: bool = False) -> int:

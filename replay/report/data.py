@@ -20,10 +20,10 @@ from typing import Any
 from daemon.core.events import CorporateAction, Outcome
 from daemon.core.outputs import TradeClosed
 from daemon.core.units import E4_PER_USD, MINUTE_NS, SECOND_NS
-from replay.buy_and_hold import buy_and_hold_curve, rows_of_run
 from replay.record import GapRow, RunRecord
-from replay.statistics import session_end_rows
-from replay.summary_trades import trade_return_fraction
+from replay.summary.buy_and_hold import buy_and_hold_curve, rows_of_run
+from replay.summary.statistics import session_end_rows
+from replay.summary.trades import trade_return_fraction
 
 MAX_ROWS = 20_000
 MAX_PRICE_ROWS = 60_000

@@ -18,7 +18,7 @@ from replay.report.format import (
     text,
     usd,
 )
-from replay.summary_figures import FIGURES, Figure, Section, Unit
+from replay.summary.figures import FIGURES, Figure, Section, Unit
 
 DECIMALS = {Unit.USD: 2, Unit.BPS: 2, Unit.RATIO: 3, Unit.COUNT: 0, Unit.DAYS: 1, Unit.HOURS: 1}
 SUFFIXES = {

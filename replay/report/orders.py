@@ -20,7 +20,7 @@ from replay.report.format import (
     table,
     usd,
 )
-from replay.summary_activity import decided_micros, slippage_micros
+from replay.summary.activity import decided_micros, slippage_micros
 
 LISTED_AMBIGUOUS = 200
 LISTED_GAPS = 300

@@ -10,13 +10,13 @@ from typing import Any
 
 from replay.record import RunRecord
 from replay.report.format import block, number, percent, section, stamp_of, table, text
-from replay.statistics import (
+from replay.summary.statistics import (
     month_of,
     period_returns,
     session_end_rows,
     year_of,
 )
-from replay.summary_trades import trade_return_fraction
+from replay.summary.trades import trade_return_fraction
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 FULL_COLOUR_PCT = 15.0

@@ -472,7 +472,7 @@ def test_an_internal_error_is_a_line_and_debug_shows_where(
     def broken(*words: Any, **named: Any) -> int:
         raise RuntimeError("first\nsecond")
 
-    monkeypatch.setattr("replay.runs.runs_list", broken)
+    monkeypatch.setattr("replay.runs.verbs.runs_list", broken)
     lines = _refused(shop, 70, "runs", "list")
     assert lines == ["internal error: RuntimeError: first second: --debug shows where"]
     with pytest.raises(RuntimeError):

@@ -13,7 +13,7 @@ import pytest
 from replay.record import RunRecord
 from replay.report import write_report
 from replay.report.format import stamp
-from replay.summary import summarise
+from replay.summary.summarise import summarise
 from tests.e2e.browser import Page, browser_page
 from tests.report_records import make_record
 

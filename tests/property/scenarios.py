@@ -204,7 +204,7 @@ def _request(dice: Dice, symbol: str, step_e4: int) -> OrderRequest:
         stop_price=stop,
         trail_pct=trail,
         time_in_force=dice.pick(list(TimeInForce)),
-        group=dice.pick([None, None, None, "a", "b"]),
+        group=dice.pick([None, None, None, f"{symbol} a", f"{symbol} b"]),
         reason="explicit",
     )
 
@@ -355,7 +355,10 @@ def scenarios(
     shape = dice(6)
     symbols = SYMBOLS[: shape.pick((1, 1, 2, 3))]
     per_session, slices = shape.pick((4, 2, 3, 7)), 4 + shape.roll() % (MAX_SLICES - 3)
-    step_e4, cash_usd = shape.pick((1_0000, 100, 5000, 137)), shape.pick((200_000, 25_000, 25_000, 4_000))
+    step_e4, cash_usd = (
+        shape.pick((1_0000, 100, 5000, 137)),
+        shape.pick((200_000, 25_000, 25_000, 4_000)),
+    )
     starts, ends, dates = edges(per_session, slices)
     return Scenario(
         bars={symbol: rows_of(dice(BAR_BYTES * MAX_SLICES), slices, step_e4) for symbol in symbols},

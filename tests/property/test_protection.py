@@ -114,7 +114,12 @@ def test_an_exit_of_a_bracket_never_opens_a_position(scenario: Scenario) -> None
         if isinstance(output, OrderAccepted):
             sign = 1 if output.side == "buy" else -1
             held = positions[output.symbol]
-            pure = held * sign < 0 and output.quantity <= abs(held)
+            leaving = sum(
+                life.remaining
+                for life in orders.working
+                if life.symbol == output.symbol and life.sign == sign and not life.is_protective
+            )
+            pure = held * sign < 0 and output.quantity <= abs(held) - leaving
             guards = {x.accepted.group for x in orders.working if x.is_protective}
             if output.origin == "protective" or (pure and output.group in guards):
                 exits.add(output.order_id)

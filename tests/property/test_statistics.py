@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from replay import drawdowns, statistics
-from replay.statistics import NotAvailable, SharpeInterval
+from replay.summary import drawdowns, statistics
+from replay.summary.statistics import NotAvailable, SharpeInterval
 
 returns_lists = st.lists(
     st.floats(-0.3, 0.3).map(lambda value: round(value, 6)), min_size=60, max_size=200

@@ -87,7 +87,7 @@ def test_nothing_of_a_turn_that_failed_is_kept(by_mailbox: bool) -> None:
             assert market.end != last, "a core assertion"
             return real(market, intents)
 
-        pipeline.account.risk.review = review  # type: ignore[method-assign]
+        pipeline.account.risk.review = review  # type: ignore[method-assign]  # broken on purpose
 
     with pytest.raises(TaskFailedError) as caught:
         play_day(kept=kept, before=break_it, chunk_bars=6)
@@ -120,7 +120,7 @@ def test_a_dead_task_ends_the_run() -> None:
         raise _BrokenError("gone")
 
     def break_it(pipeline: Pipeline) -> None:
-        pipeline.tasks["risk"].run = die  # type: ignore[method-assign]
+        pipeline.tasks["risk"].run = die  # type: ignore[method-assign]  # broken on purpose
 
     with pytest.raises(TaskFailedError) as caught:
         play_day(before=break_it, chunk_bars=1)

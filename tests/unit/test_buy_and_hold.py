@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from daemon.core.events import CorporateAction, Dividend, Split
-from replay.buy_and_hold import buy_and_hold_curve
 from replay.record import RunRecord
+from replay.summary.buy_and_hold import buy_and_hold_curve
 from tests.factories import MadeColumns, equity_record, slots
 
 PLACES = slots(4, 390)

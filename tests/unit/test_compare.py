@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.errors import RefusedError, UsageError
-from replay.compare import Comparison, compare, runs_diff
-from replay.comparison import Verdict, flattened
-from replay.comparison_text import comparison_line, comparison_lines
-from replay.run_reader import read_run
-from replay.runs import runs_accept
-from replay.tolerances import IGNORED, Tolerance, Tolerances, read_tolerances
+from replay.runs.compare import Comparison, compare, runs_diff
+from replay.runs.comparison import Verdict, flattened
+from replay.runs.comparison_text import comparison_line, comparison_lines
+from replay.runs.reader import read_run
+from replay.runs.tolerances import IGNORED, Tolerance, Tolerances, read_tolerances
+from replay.runs.verbs import runs_accept
 from tests.made_runs import CONFIG, FILLS, SUMMARY, TRADES, digest_of, make_run
 
 DEFAULTS = Tolerances()
@@ -25,7 +25,7 @@ DEFAULTS = Tolerances()
 
 @pytest.fixture(autouse=True)
 def _no_bundled_references(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("replay.baselines.BUNDLED_REFERENCES", tmp_path / "bundled")
+    monkeypatch.setattr("replay.runs.baselines.BUNDLED_REFERENCES", tmp_path / "bundled")
 
 
 def _compared(

@@ -13,10 +13,10 @@ import pytest
 from rich.console import Console
 
 from daemon.core.outputs import Denial, Origin, Reason
-from replay.console import localised, plain_lines, print_rich, print_summary
-from replay.console_rows import _ROWS, Cell, Footnotes, Row, Tone, blocks_of, value_text
-from replay.summary import summarise
-from replay.summary_figures import FIGURE_OF, Unit
+from replay.summary.console import localised, plain_lines, print_rich, print_summary
+from replay.summary.console_rows import _ROWS, Cell, Footnotes, Row, Tone, blocks_of, value_text
+from replay.summary.figures import FIGURE_OF, Unit
+from replay.summary.summarise import summarise
 from tests.factories import make_record
 
 ESCAPE = "\x1b"
@@ -265,8 +265,9 @@ def test_both_forms_say_the_same() -> None:
 
 def test_plain_text_does_not_load_rich() -> None:
     code = (
-        "import sys; from tests.factories import make_record; from replay.summary import summarise;"
-        "from replay.console import print_summary;"
+        "import sys; from tests.factories import make_record;"
+        "from replay.summary.summarise import summarise;"
+        "from replay.summary.console import print_summary;"
         "print_summary(summarise(make_record(5)), {}, plain=True);"
         "sys.exit(any(name.partition('.')[0] in ('rich', 'numpy') for name in sys.modules))"
     )

@@ -6,7 +6,14 @@ from array import array
 
 import pytest
 
-from replay.drawdowns import BLOCK_ROWS, Drawdown, deepest_fraction, drawdowns, duration_ns, longest
+from replay.summary.drawdowns import (
+    BLOCK_ROWS,
+    Drawdown,
+    deepest_fraction,
+    drawdowns,
+    duration_ns,
+    longest,
+)
 
 #          0    1   2    3    4    5   6    7
 VALUES = [110, 99, 105, 110, 120, 90, 60, 100]

@@ -12,10 +12,10 @@ import pytest
 
 from daemon.config import load_config, require_supported
 from daemon.errors import RefusedError, UsageError
-from replay import reference
-from replay.baselines import find_baseline
-from replay.reference import find_references, reference_check, reference_run
-from replay.run_reader import read_run
+from replay.runs import reference
+from replay.runs.baselines import find_baseline
+from replay.runs.reader import read_run
+from replay.runs.reference import find_references, reference_check, reference_run
 from tests.conftest import ROOT
 from tests.made_runs import digest_of, make_run
 

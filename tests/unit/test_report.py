@@ -20,8 +20,8 @@ from daemon.core.units import HOUR_NS
 from replay.record import GapRow, RunRecord
 from replay.report import figures, method, orders, page, returns, write_report
 from replay.report import format as written
-from replay.summary import summarise
-from replay.summary_figures import FIGURES, Unit
+from replay.summary.figures import FIGURES, Unit
+from replay.summary.summarise import summarise
 from tests.report_records import flat_record, make_record
 
 ATTACK = "<script>alert(1)</script>&\"'"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from daemon.errors import RefusedError, UsageError
-from replay import baselines
-from replay.runs import find_run, read_run, runs_accept, runs_gc, runs_list, runs_show
+from replay.runs import baselines
+from replay.runs.verbs import find_run, read_run, runs_accept, runs_gc, runs_list, runs_show
 from tests.made_runs import CONFIG, SUMMARY, digest_of, make_run, write_json
 
 NOW = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
@@ -20,7 +20,7 @@ NOW = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _no_bundled_references(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("replay.baselines.BUNDLED_REFERENCES", tmp_path / "bundled")
+    monkeypatch.setattr("replay.runs.baselines.BUNDLED_REFERENCES", tmp_path / "bundled")
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from replay import statistics
-from replay.drawdowns import deepest_fraction
-from replay.statistics import (
+from replay.summary import statistics
+from replay.summary.drawdowns import deepest_fraction
+from replay.summary.statistics import (
     NO_LOSING_SESSION,
     NO_VARIATION,
     RUINED,

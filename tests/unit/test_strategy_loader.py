@@ -34,6 +34,12 @@ class Mine:
 @pytest.fixture(autouse=True)
 def _clean_imports() -> Iterator[None]:
     """Leave sys.path and sys.modules as they were, whatever a test loads."""
+    for folder in loader._added_to_path:  # what an earlier test's config has left
+        sys.path.remove(folder)
+        for name, module in list(sys.modules.items()):
+            if loader._lies_in(getattr(module, "__spec__", None), Path(folder)):
+                del sys.modules[name]
+    loader._added_to_path.clear()
     modules, path = set(sys.modules), list(sys.path)
     yield
     sys.path[:] = path

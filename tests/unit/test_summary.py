@@ -17,9 +17,9 @@ from daemon.core.orders import OrderStatus
 from daemon.core.outputs import Denial, LimitBreached, Origin, Reason, StateChanged
 from daemon.core.units import HOUR_NS
 from replay.record import GapRow, PredictionRow, RunRecord
-from replay.summary import summarise, summary_json
-from replay.summary_figures import FIGURE_OF, FIGURES, TABLES, TOLERANCES, Better, Tolerance, Unit
-from replay.summary_values import SummaryValues
+from replay.summary.figures import FIGURE_OF, FIGURES, TABLES, TOLERANCES, Better, Tolerance, Unit
+from replay.summary.summarise import summarise, summary_json
+from replay.summary.values import SummaryValues
 from tests.factories import (
     CONFIG,
     MadeColumns,
@@ -97,7 +97,7 @@ def test_a_figure_that_is_unknown_or_set_twice_is_a_bug() -> None:
 # --- bytes ----------------------------------------------------------------------------------------
 
 PRINT_A_SUMMARY = """
-from replay.summary import summarise, summary_json
+from replay.summary.summarise import summarise, summary_json
 from tests.factories import make_record
 print(summary_json(summarise(make_record(80, symbols=("NVDA", "SPY"), predictions=True))), end="")
 """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from daemon.core.units import MICROS_PER_USD
-from replay.statistics import NotAvailable
-from replay.summary_figures import FIGURE_OF, FIGURES
+from replay.summary.figures import FIGURE_OF, FIGURES
+from replay.summary.statistics import NotAvailable
 
 # Six decimals hold a micro-dollar, 0.01 ppm of a percentage and more of a ratio than is known;
 # what lies beyond them differs between machines' math libraries.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.errors import RefusedError, UsageError
-from replay.baselines import baseline_folders, find_baseline
-from replay.run_reader import MANIFEST, RunDirectory, read_run
+from replay.runs.baselines import baseline_folders, find_baseline
+from replay.runs.reader import MANIFEST, RunDirectory, read_run
 
 BASELINE_PREFIX = "baseline:"
 

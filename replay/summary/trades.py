@@ -10,8 +10,8 @@ from typing import Any
 from daemon.core.outputs import TradeClosed
 from daemon.core.units import E4_PER_USD, HOUR_NS, MICROS_PER_E4
 from daemon.feeds.times import iso_z
-from replay.statistics import NotAvailable, Number
-from replay.summary_values import SummaryValues, rounded, share_pct, usd
+from replay.summary.statistics import NotAvailable, Number
+from replay.summary.values import SummaryValues, rounded, share_pct, usd
 
 NO_TRADE = NotAvailable("no closed trade")
 NO_WINNER = NotAvailable("no trade won")

@@ -13,9 +13,9 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import Any
 
-from replay.baselines import portable
-from replay.run_reader import STREAMS, Row, RunDirectory
-from replay.tolerances import Tolerance, Tolerances, is_statement
+from replay.runs.baselines import portable
+from replay.runs.reader import STREAMS, Row, RunDirectory
+from replay.runs.tolerances import Tolerance, Tolerances, is_statement
 
 # Inputs whose effect is seen elsewhere (a path by its content's hash) or that have none.
 _HARMLESS_INPUTS = {"tape.path", "calendar.package_version", "papertape_version", "python"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from daemon.feeds.times import iso_z
 from replay.record import RunRecord
-from replay.statistics import DAYS_PER_YEAR, MINIMUM_SESSIONS, SESSIONS_PER_YEAR
+from replay.summary.statistics import DAYS_PER_YEAR, MINIMUM_SESSIONS, SESSIONS_PER_YEAR
 from replay.text_table import counted
 
 FULL_COVERAGE_PCT = 99.0

@@ -26,12 +26,9 @@ from typing import Any
 from daemon.core.events import CorporateAction, Split
 from daemon.core.units import HOUR_NS
 from daemon.feeds.times import iso_z
-from replay import statistics
-from replay.buy_and_hold import buy_and_hold_curve
-from replay.drawdowns import Drawdown, deepest_fraction, drawdowns, duration_ns, longest
 from replay.record import RunRecord
-from replay.statistics import NotAvailable, PeriodReturn
-from replay.summary_activity import (
+from replay.summary import statistics
+from replay.summary.activity import (
     coverage_rows,
     order_tables,
     set_ambiguity_figures,
@@ -40,9 +37,12 @@ from replay.summary_activity import (
     set_order_figures,
     set_prediction_figures,
 )
-from replay.summary_notes import conventions, warnings
-from replay.summary_trades import by_reason, by_symbol, open_trade_rows, set_trade_figures
-from replay.summary_values import SummaryValues, iso_date, pct, rounded, share_pct, usd
+from replay.summary.buy_and_hold import buy_and_hold_curve
+from replay.summary.drawdowns import Drawdown, deepest_fraction, drawdowns, duration_ns, longest
+from replay.summary.notes import conventions, warnings
+from replay.summary.statistics import NotAvailable, PeriodReturn
+from replay.summary.trades import by_reason, by_symbol, open_trade_rows, set_trade_figures
+from replay.summary.values import SummaryValues, iso_date, pct, rounded, share_pct, usd
 
 DAY_NS = 24 * HOUR_NS
 DRAWDOWNS_LISTED = 5

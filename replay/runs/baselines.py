@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from daemon.errors import RefusedError, UsageError
-from replay.run_reader import CONFIG, MANIFEST, SUMMARY, RunDirectory, read_json, read_run
+from replay.runs.reader import CONFIG, MANIFEST, SUMMARY, RunDirectory, read_json, read_run
 
 ACCEPTED = "accepted.json"
 TOLERANCES = "tolerances.yaml"
 
-BUNDLED_REFERENCES = Path(__file__).resolve().parent.parent / "configs" / "reference"
+BUNDLED_REFERENCES = Path(__file__).resolve().parents[2] / "configs" / "reference"
 """The reference replays of a source checkout; an installed package has none."""
 
 _COPIED = (SUMMARY, "trades.csv", "fills.csv")

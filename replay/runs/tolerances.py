@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from daemon.errors import RefusedError
-from replay.run_reader import read_yaml
-from replay.summary_figures import FIGURE_OF, TOLERANCES, Unit
-from replay.summary_figures import Tolerance as Kind
+from replay.runs.reader import read_yaml
+from replay.summary.figures import FIGURE_OF, TOLERANCES, Unit
+from replay.summary.figures import Tolerance as Kind
 
 
 @dataclass(frozen=True, slots=True)

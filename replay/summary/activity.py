@@ -10,10 +10,10 @@ from typing import Any
 from daemon.core.events import Outcome, Side
 from daemon.core.outputs import Fill
 from daemon.core.units import MICROS_PER_E4
-from replay.buy_and_hold import rows_of_run
 from replay.record import OrderRow, RunRecord
-from replay.statistics import NotAvailable, correlation
-from replay.summary_values import SummaryValues, rounded, share_pct, usd
+from replay.summary.buy_and_hold import rows_of_run
+from replay.summary.statistics import NotAvailable, correlation
+from replay.summary.values import SummaryValues, rounded, share_pct, usd
 
 NO_PREDICTION = NotAvailable("no prediction with a bar after it")
 PUT_ASIDE = (Outcome.MISSING, Outcome.QUARANTINED)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from daemon.errors import Exit, PapertapeError, RefusedError, UsageError
-from replay.baselines import accept, accepted_runs, baseline_folders, find_baseline
-from replay.run_gc import runs_gc
-from replay.run_reader import RunDirectory, read_run
-from replay.run_selectors import BASELINE_PREFIX, Scan, find_run, scan_runs
+from replay.runs.baselines import accept, accepted_runs, baseline_folders, find_baseline
+from replay.runs.collect import runs_gc
+from replay.runs.reader import RunDirectory, read_run
+from replay.runs.selectors import BASELINE_PREFIX, Scan, find_run, scan_runs
 from replay.text_table import exchange_time, is_plain, marked, number_text, table
 
 __all__ = [
@@ -70,7 +70,7 @@ def runs_show(selector: str, *, state: Path, as_json: bool = False) -> int:
         answer = {"path": str(run.path), "manifest": run.manifest, "summary": run.summary}
         print(json.dumps(answer, indent=2))
         return Exit.OK
-    from replay.console import print_summary
+    from replay.summary.console import print_summary
 
     print(run.path)
     baseline = None if selector.startswith(BASELINE_PREFIX) else _baseline_of(run, state)

@@ -14,9 +14,9 @@ from pathlib import Path
 from stat import S_ISDIR
 
 from daemon.errors import Exit, RefusedError, UsageError
-from replay.baselines import accepted_runs, baseline_folders
-from replay.run_reader import RunDirectory
-from replay.run_selectors import Scan, is_temporary, scan_runs
+from replay.runs.baselines import accepted_runs, baseline_folders
+from replay.runs.reader import RunDirectory
+from replay.runs.selectors import Scan, is_temporary, scan_runs
 from replay.text_table import bytes_text, counted
 
 HALF_WRITTEN_AGE_S = 86_400

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from replay.console_rows import Block, Cell, Footnotes, Row, blocks_of
-from replay.summary_figures import Section
+from replay.summary.console_rows import Block, Cell, Footnotes, Row, blocks_of
+from replay.summary.figures import Section
 from replay.text_table import exchange_time
 from replay.text_table import table as text_table
 

@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from replay.comparison import (
+from replay.runs.comparison import (
     Comparison,
     FirstDifference,
     InputDifference,
     MetricDifference,
     Verdict,
 )
-from replay.run_reader import Row, RunDirectory
+from replay.runs.reader import Row, RunDirectory
 from replay.text_table import counted, exchange_time, marked, number_text, table
 
 _HASH = re.compile(r"[0-9a-f]{40,}")

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from replay.summary_figures import FIGURE_OF, TOLERANCES, Better, Section, Unit
+from replay.summary.figures import FIGURE_OF, TOLERANCES, Better, Section, Unit
 from replay.text_table import exchange_time
 
 Json = Mapping[str, Any]
