@@ -17,7 +17,7 @@ DEMO_ARGS ?=
 SOAK_ARGS ?=
 UV_VERSION := 0.13.9
 
-.PHONY: help demo test lint format bench soak coverage lock hooks clean browser
+.PHONY: help demo test lint references format bench soak coverage lock hooks clean browser
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -31,7 +31,7 @@ demo: $(VENV)/.installed ## replay the bundled sample and say where the report i
 	if [ -z "$$report" ]; then echo "make demo: the replay wrote no report under state/runs" >&2; exit 1; fi; \
 	echo; echo "The report: $(CURDIR)/$$report"
 
-test: browser lint ## style, types, import rules, then every test (PYTEST_ARGS=...)
+test: browser lint references ## style, types, import rules, references, every test (PYTEST_ARGS=...)
 	$(PY) -m pytest $(PYTEST_ARGS)
 
 # --- what a developer types -----------------------------------------------------------------------
@@ -41,6 +41,10 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict and the import rules
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 	$(PY) $(BIN)/lint-imports --no-logo
+
+references: $(VENV)/.installed ## replay configs/reference and compare with the accepted baselines
+	@state=$$(mktemp -d) && $(BIN)/papertape reference check --state "$$state"; code=$$?; \
+	rm -rf "$$state"; exit $$code
 
 format: $(VENV)/.installed-dev ## let ruff repair and format what it can
 	$(PY) -m ruff check --fix
