@@ -221,8 +221,8 @@ def _holdings(played: Played) -> dict[str, list[tuple[int, int, int]]]:
 def _session_dates(record: RunRecord, played: Played) -> array[int]:
     dates = array("q")
     at = 0
-    for expected in played.inputs.sessions:
-        until = bisect_right(record.ends, expected.session.closes)
-        dates.extend([expected.session.date] * (until - at))
+    for session in played.inputs.sessions:
+        until = bisect_right(record.ends, session.closes)
+        dates.extend([session.date] * (until - at))
         at = until
     return dates

@@ -76,7 +76,7 @@ def inputs_of(inputs: Inputs) -> dict[str, Any]:
 def write_blocks(writer: JournalWriter, played: Played) -> None:
     """Append sessions, bars, predictions and equity of a finished replay."""
     inputs = played.inputs
-    sessions = [expected.session for expected in inputs.sessions]
+    sessions = inputs.sessions
     columns = {
         name: to_bytes([getattr(session, name) for session in sessions], "q")
         for name in ("date", "opens", "closes", "next_opens")
@@ -92,8 +92,11 @@ def write_blocks(writer: JournalWriter, played: Played) -> None:
     _write_predictions(writer, played.pipeline.predictions)
     _write_gaps(writer, played)
     pipeline = played.pipeline
-    equity = {"end": to_bytes(pipeline.ends, "q"), "equity": to_bytes(pipeline.equity, "q")}
-    writer.add_block("equity", "", len(pipeline.ends), equity)
+    for begin in range(0, len(pipeline.ends), BLOCK_BARS):
+        ends = pipeline.ends[begin : begin + BLOCK_BARS]
+        marks = pipeline.equity[begin : begin + BLOCK_BARS]
+        block = {"end": to_bytes(ends, "q"), "equity": to_bytes(marks, "q")}
+        writer.add_block("equity", "", len(ends), block)
 
 
 def _write_predictions(

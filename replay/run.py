@@ -17,13 +17,13 @@ from daemon.assembly import open_account
 from daemon.config import Config, load_config, require_supported, require_tape
 from daemon.core.account import Account
 from daemon.core.costs import DateOutsideTableError
-from daemon.core.events import CorporateAction, Dividend, Split
+from daemon.core.events import CorporateAction, Dividend, Session, Split
 from daemon.core.split_factors import SplitFactors
 from daemon.core.units import divide_half_even
 from daemon.corporate_actions import read_corporate_actions
 from daemon.errors import PapertapeError, RefusedError, UsageError
 from daemon.feeds.calendar import Calendar, load_calendar
-from daemon.feeds.expected import BAR_SIZES_NS, ExpectedSession, each_expected_session
+from daemon.feeds.expected import BAR_SIZES_NS, each_expected_session, with_bars
 from daemon.feeds.times import iso_z, parse_when
 from daemon.fees import FeeTables, load_fee_tables
 from daemon.journal.writer import JournalWriter
@@ -65,7 +65,7 @@ class Inputs:
     strategy: Strategy
     predictor: Predictor | None
     window: Window
-    sessions: list[ExpectedSession]
+    sessions: list[Session]
     period: Period
 
 
@@ -158,7 +158,10 @@ def play(
     feed = ReplayFeed(
         config.symbols,
         tape.columns,
-        inputs.sessions,
+        (
+            with_bars(session, BAR_SIZES_NS[config.bars.size], config.bars.grid)
+            for session in inputs.sessions
+        ),
         inputs.window,
         actions=applied_actions(inputs),
         quarantined={symbol: tape.quarantined(symbol) for symbol in config.symbols},
@@ -203,7 +206,7 @@ def applied_actions(inputs: Inputs) -> list[CorporateAction]:
     adjustment = inputs.tape.adjustment
     if not inputs.sessions or adjustment == "splits_dividends":
         return []
-    first, last = inputs.sessions[0].session.date, inputs.sessions[-1].session.date
+    first, last = inputs.sessions[0].date, inputs.sessions[-1].date
     due = [
         action
         for action in inputs.actions
@@ -226,15 +229,15 @@ def _per_adjusted_share(
     return found
 
 
-def _check_fee_dates(config: Config, tables: FeeTables, sessions: list[ExpectedSession]) -> None:
+def _check_fee_dates(config: Config, tables: FeeTables, sessions: list[Session]) -> None:
     """C15: a date outside a table is an error, said before the first turn rather than at a fill."""
     try:
         for edge in (sessions[0], sessions[-1]):
-            tables.commission(config.execution.commission).on(edge.session.date)
+            tables.commission(config.execution.commission).on(edge.date)
             if config.execution.regulatory_fees:
                 regulatory = tables.regulatory
                 for table in (regulatory.sec, regulatory.taf, regulatory.cat):
-                    table.on(edge.session.date)
+                    table.on(edge.date)
     except DateOutsideTableError as error:
         raise RefusedError(
             f"{error}: play a shorter period, or charge other fees (execution.commission, "
@@ -279,9 +282,7 @@ def _window(
     return Window(min(warm, first), first, last)
 
 
-def _sessions(
-    config: Config, tape: Tape, calendar: Calendar, window: Window
-) -> list[ExpectedSession]:
+def _sessions(config: Config, tape: Tape, calendar: Calendar, window: Window) -> list[Session]:
     """The sessions from the first bar in the window to the last; RefusedError where none is."""
     edges: list[int] = []
     for symbol in config.symbols:
@@ -300,12 +301,7 @@ def _sessions(
         raise UsageError(
             f"no bar between --start and --end: the tape covers {iso_z(first)} to {iso_z(last)}"
         )
-    return list(
-        each_expected_session(
-            calendar,
-            calendar.exchange_date(min(edges)),
-            calendar.exchange_date(max(edges)),
-            BAR_SIZES_NS[config.bars.size],
-            config.bars.grid,
-        )
-    )
+    first, last = calendar.exchange_date(min(edges)), calendar.exchange_date(max(edges))
+    size_ns = BAR_SIZES_NS[config.bars.size]
+    found = each_expected_session(calendar, first, last, size_ns, config.bars.grid)
+    return [expected.session for expected in found]

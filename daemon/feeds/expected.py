@@ -76,6 +76,12 @@ def each_expected_session(
         yield expected_session(each, next_opens, size_ns, grid)
 
 
+def with_bars(session: Session, size_ns: int, grid: str) -> ExpectedSession:
+    """A session with its bars again: a million edges are made when they are played, not kept."""
+    starts, ends = bar_edges(session.opens, session.closes, size_ns, grid)
+    return ExpectedSession(session, starts, ends)
+
+
 def expected_session(hours: Hours, next_opens: int, size_ns: int, grid: str) -> ExpectedSession:
     """One session's bars; `next_opens` is the following session's open, 0 where there is none."""
     starts, ends = bar_edges(hours.opens, hours.closes, size_ns, grid)
