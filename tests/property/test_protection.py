@@ -104,8 +104,8 @@ def _position_before(trace: Trace, fill: Fill) -> int:
 
 @often
 @given(scenarios(actions=False))
-def test_an_exit_of_a_bracket_never_opens_a_position(scenario: Scenario) -> None:
-    """OCO: together, a group's orders close no more than the position they were made for."""
+def test_an_exit_never_opens_a_position(scenario: Scenario) -> None:
+    """Whatever else closes it first: what was accepted as an exit, in a bracket or not, ends."""
     trace = run(scenario)
     orders = Orders()
     exits: set[int] = set()
@@ -120,8 +120,7 @@ def test_an_exit_of_a_bracket_never_opens_a_position(scenario: Scenario) -> None
                 if life.symbol == output.symbol and life.sign == sign and not life.is_protective
             )
             pure = held * sign < 0 and output.quantity <= abs(held) - leaving
-            guards = {x.accepted.group for x in orders.working if x.is_protective}
-            if output.origin == "protective" or (pure and output.group in guards):
+            if output.origin == "protective" or pure:
                 exits.add(output.order_id)
         elif isinstance(output, Fill):
             sign = 1 if output.side == "buy" else -1

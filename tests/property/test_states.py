@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
+from hypothesis import strategies as st
 
 from daemon.core.events import Flatten, MarketSlice, Reset
 from daemon.core.outputs import Fill, LimitBreached, OrderAccepted, StateChanged
+from daemon.core.units import HOUR_NS
 from tests.property.lives import Life, Orders, told
 from tests.property.scenarios import Scenario, often, scenarios
 from tests.property.tracing import Trace, run
@@ -179,3 +183,36 @@ def test_nothing_is_held_past_the_close_without_a_word(scenario: Scenario) -> No
                 )
             reported = {x.symbol for x in snapshot.turn.outputs if isinstance(x, LimitBreached)}
             assert reported == {symbol for symbol, held in snapshot.positions.items() if held}
+
+
+@often
+@given(scenarios(commanded=False), st.sampled_from([1, HOUR_NS // 2, HOUR_NS - 1, HOUR_NS]))
+def test_a_flatten_inside_a_bar_fills_in_the_next_one(scenario: Scenario, after: int) -> None:
+    """C2: an order of a command is eligible from the command's time, not from its bar's start."""
+    before = run(scenario)
+    held = next((view for view in before.seen if any(view.positions.values())), None)
+    if held is None:
+        return
+    instant = held.market.end + after
+    trace = run(replace(scenario, commands=(Flatten(instant, "operator", "out"),)))
+    made = [x for x in trace.result.orders if x.origin == "flatten" and x.decided == instant]
+    open_then = {symbol for symbol, shares in held.positions.items() if shares}
+    if instant < before.ends[-1] and held.market.session.date == _date(trace, instant):
+        assert open_then == {x.symbol for x in made} or _met(trace, held.market.end, instant)
+    for order in made:
+        assert order.eligible_from == instant
+        fills = [fill for fill in trace.result.fills if fill.order_id == order.order_id]
+        assert all(fill.effective >= instant for fill in fills)
+
+
+def _date(trace: Trace, instant: int) -> int | None:
+    """The session an instant lies in."""
+    for number, (start, end) in enumerate(zip(trace.starts, trace.ends, strict=True)):
+        if start <= instant <= end:
+            return trace.dates[number]
+    return None
+
+
+def _met(trace: Trace, since: int, until: int) -> bool:
+    """Whether a bar has ended in between, so that positions may have changed."""
+    return any(since < end <= until for end in trace.ends)
