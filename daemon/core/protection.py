@@ -66,10 +66,7 @@ class Protection:
         """The strategy moves its exits: new orders from `instant` on."""
         position = self._venue.portfolio.positions[symbol]
         self._drop(symbol, Reason.REQUESTED, instant)
-        self._cover(position, bracket, instant, instant)
-        for order in self._orders[symbol]:
-            if order.spec.order_type is OrderType.TRAILING_STOP:
-                order.extreme_e4 = position.close_e4
+        self._cover(position, bracket, instant, instant, extreme_e4=position.close_e4)
 
     def split(self, action: Split, instant: int) -> None:
         """S26: the position's stops go with it, as a holder's broker would rescale them."""
@@ -100,8 +97,14 @@ class Protection:
                 self._venue.book.resize(order, size, Reason.RESIZED, instant)
 
     def _cover(
-        self, position: Position, bracket: Bracket, instant: int, eligible_from: int
+        self,
+        position: Position,
+        bracket: Bracket,
+        instant: int,
+        eligible_from: int,
+        extreme_e4: int | None = None,
     ) -> None:
+        """Make the orders; a trailing stop that is given a price to start from works at once."""
         symbol = position.symbol
         self._brackets[symbol] = bracket
         self._groups[symbol] = group = self._venue.book.new_group()
@@ -119,6 +122,7 @@ class Protection:
                 limit_e4=limit,
                 stop_e4=level if limit is None else None,
                 trail_ppm=trail_ppm,
+                extreme_e4=None if trail_ppm is None else extreme_e4,
                 reason=_REASONS[order_type],
             )
             orders.append(self._venue.book.enter(spec, instant, eligible_from, group))

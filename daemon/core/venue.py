@@ -75,6 +75,9 @@ class Venue:
             self._wait_for_data(market)
         for order in self._opening(market, bars):
             self._at_open(order, bars[order.symbol])
+        for order in list(self.book.working.values()):
+            if order.is_protective and order.decided == market.end:  # born at this open
+                self._at_open(order, bars[order.symbol])
         if self.book.working:
             self._within(market, bars)
             self._after_bar(market, bars)
@@ -265,13 +268,14 @@ class Venue:
         takes = group is not None
         if takes and group == self.protection.group(order.symbol):
             takes = order.is_protective
-        left = abs(self.portfolio.positions[order.symbol].quantity)
+        position = self.portfolio.positions[order.symbol].quantity
         for other in list(self.book.working.values()):
             if other is order or other.symbol != order.symbol or other.is_protective:
                 continue
             allowed, reason = other.remaining, Reason.OCO
             if takes and other.group == group:
                 allowed -= quantity
+            left = abs(position) if position * other.sign < 0 else 0
             if other.is_exit and left < allowed:
                 allowed, reason = left, Reason.POSITION_CLOSED if left == 0 else Reason.RESIZED
             if allowed <= 0:

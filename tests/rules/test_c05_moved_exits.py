@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from daemon.core.events import Bracket, Halt, TargetPosition
+from daemon.core.events import (
+    Bracket,
+    Halt,
+    OrderRequest,
+    OrderType,
+    Side,
+    TargetPosition,
+    TimeInForce,
+)
 from daemon.core.outputs import Origin
 from daemon.core.units import HOUR_NS
 from tests.harness import opens_ns, play
@@ -62,3 +70,43 @@ def test_a_halt_lets_no_exit_rest() -> None:
     )
     assert [order.origin for order in result.orders] == [Origin.TARGET, Origin.PROTECTIVE]
     assert not result.account.venue.book.working
+
+
+def test_a_trailing_stop_given_to_a_held_position_works_from_the_next_bar() -> None:
+    """Asked for at a close of 100 with 1 %: the level is 99, and bar 2 touches it."""
+    result = play(
+        {"NVDA": [FLAT, FLAT, (100.0, 100.0, 99.0, 100.0), FLAT]},
+        at={
+            0: [TargetPosition("NVDA", 10)],
+            1: [TargetPosition("NVDA", 10, Bracket(trailing_stop_pct=1.0))],
+        },
+    )
+    assert [(fill.quantity, fill.price_e4) for fill in result.fills] == [
+        (10, 100_0000),
+        (10, 99_0000),
+    ]
+
+
+def test_an_exit_ends_when_the_position_turns_over() -> None:
+    """A resting sale of the long's 10 shares is no order of the short that follows it."""
+    sale = OrderRequest(
+        "NVDA", Side.SELL, 10, OrderType.LIMIT, limit_price=110.0, time_in_force=TimeInForce.GTC
+    )
+    result = play(
+        {"NVDA": [FLAT, FLAT, FLAT, (111.0, 112.0, 111.0, 112.0)]},
+        at={0: [TargetPosition("NVDA", 10)], 1: [sale, TargetPosition("NVDA", -7)]},
+    )
+    assert result.position() == -7
+    assert [str(update.status) for update in result.updates] == ["cancelled"]
+
+
+def test_a_target_that_the_open_has_passed_fills_at_that_open() -> None:
+    """Bought at 100 with a target of 93: the open is better, whatever the stop at 95 would say."""
+    result = play(
+        {"NVDA": [FLAT, (100.0, 100.0, 90.0, 91.0), FLAT]},
+        at={0: [TargetPosition("NVDA", 10, Bracket(stop_price=95.0, take_profit_price=93.0))]},
+    )
+    assert [(fill.price_e4, fill.ambiguous) for fill in result.fills] == [
+        (100_0000, False),
+        (100_0000, False),
+    ]

@@ -52,11 +52,11 @@ def test_a_named_dialect_reads_the_same(name: str, tmp_path: Path) -> None:
 @st.composite
 def markets(draw: st.DrawFn, grid: str) -> list[Row]:
     """Some expected bars with prices of at most four decimals and consistent highs and lows."""
-    chosen = draw(
-        st.lists(st.sampled_from(starts(20240301, 20240315, "1h", grid)), min_size=1, unique=True)
-    )
+    possible = starts(20240301, 20240315, "1h", grid)
+    chosen = draw(st.lists(st.sampled_from(possible), max_size=5, unique=True))
     rows = []
-    for start in sorted(chosen):
+    # a whole session among them, or a few bars hours apart would rightly be taken for a wrong size
+    for start in sorted({*possible[:7], *chosen}):
         units = sorted(draw(st.lists(st.integers(1, 10**9), min_size=4, max_size=4)))
         low, one, other, high = (unit / 10_000 for unit in units)
         rows.append(Row(start, one, high, low, other, draw(st.integers(1, 10**12))))
