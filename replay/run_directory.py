@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import platform
@@ -79,12 +80,11 @@ def replay(request: Request) -> Finished:
 def _play(inputs: Inputs, place: Workplace) -> tuple[Played, dict[str, Any]]:
     """Play into a journal; returns the ends of its chains as well."""
     try:
-        writer = JournalWriter(place.folder / "journal.db")
-        writer.open_segment(1, "start", journal_manifest(inputs), {"cash_usd": _cash(inputs)})
-        played = play(inputs, writer)
-        write_blocks(writer, played)
-        seal = writer.seal()
-        writer.close()
+        with contextlib.closing(JournalWriter(place.folder / "journal.db")) as writer:
+            writer.open_segment(1, "start", journal_manifest(inputs), {"cash_usd": _cash(inputs)})
+            played = play(inputs, writer)
+            write_blocks(writer, played)
+            seal = writer.seal()
     except sqlite3.OperationalError as error:
         raise RefusedError(
             f"{place.folder.parent}: the journal cannot be written ({error}); is the disk full?"

@@ -43,6 +43,14 @@ class JournalReader:
             raise RefusedError(f"{path}: no journal here")
         self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         try:
+            self._check_version()
+        except RefusedError:
+            self.close()
+            raise
+
+    def _check_version(self) -> None:
+        path = self.path
+        try:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         except sqlite3.DatabaseError as error:
             raise RefusedError(f"{path}: not a journal ({error}): restore it from a copy") from None
