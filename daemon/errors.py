@@ -41,12 +41,6 @@ class RefusedError(PapertapeError):
     code = Exit.REFUSED
 
 
-class CheckFailedError(PapertapeError):
-    """A check ran and did not hold, or two things that should be equal differ."""
-
-    code = Exit.CHECK_FAILED
-
-
 def one_line(error: Exception) -> str:
     """The type, the text and the place of an error in a user's code, on one line."""
     frames = traceback.extract_tb(error.__traceback__)

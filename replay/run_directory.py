@@ -26,7 +26,7 @@ from replay.record import GapRow, OrderRow, PredictionRow, RunRecord
 from replay.run import NO_PERIOD, Inputs, Period, Played, load_inputs, play
 from replay.runs.reader import MANIFEST_SCHEMA
 from replay.runs.selectors import BASELINE_PREFIX
-from replay.summary.summarise import summarise
+from replay.summary.summarise import summarise, summary_json
 from replay.workplace import Workplace, workplace
 
 
@@ -174,7 +174,7 @@ def _manifest(
 def _write_files(folder: Path, inputs: Inputs, record: RunRecord, summary: dict[str, Any]) -> None:
     (folder / "config.yaml").write_text(inputs.config.to_yaml(), encoding="utf-8")
     (folder / "manifest.json").write_text(json.dumps(record.manifest, indent=2) + "\n", "utf-8")
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
+    (folder / "summary.json").write_text(summary_json(summary), "utf-8")
     (folder / "run.log").write_text("\n".join(_log_lines(inputs, record)) + "\n", "utf-8")
     for name, header, rows in _tables(record):
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
