@@ -6,17 +6,25 @@ from typing import Any
 
 from msgspec import Struct
 
-from daemon.core.events import Input, MarketSlice
+from daemon.core.events import Input, MarketSlice, Prediction
 from daemon.core.outputs import Output
 
 
 class Turn(Struct, frozen=True, gc=False):
-    """Turn number `seq` at event time `instant`; `outputs` in the order they came about."""
+    """Turn number `seq` at event time `instant`; `outputs` in the order they came about.
+
+    `predictions` and `gate` are inputs as well: `gate` is the order of the turn, counted from 0,
+    before which the kill switch's latch was first seen (None: it was not). `equity` is in
+    micro-dollars, after a slice that is not warm-up.
+    """
 
     seq: int
     instant: int
     input: Input
     outputs: tuple[Output, ...]
+    predictions: tuple[Prediction, ...] = ()
+    gate: int | None = None
+    equity: int | None = None
 
 
 def instant_of(item: Any) -> int:
