@@ -22,7 +22,17 @@ from tests.tidy import checks
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("daemon", "replay")
 LOCKS = ("requirements.lock", "requirements-dev.lock")
-HEAVY = ("exchange_calendars", "numpy", "pandas", "pyarrow", "rich", "scipy", "uvloop")
+HEAVY = (
+    "exchange_calendars",
+    "numpy",
+    "pandas",
+    "prometheus_client",
+    "pyarrow",
+    "rich",
+    "scipy",
+    "structlog",
+    "uvloop",
+)
 
 # One file per foreign library; these have a reason to be in more.
 SHARED_LIBRARIES = {
