@@ -19,6 +19,7 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
+    Sequence,
 )
 from functools import partial
 from time import perf_counter_ns
@@ -26,16 +27,15 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.core.account import Account
 from daemon.core.events import (
-    Commands,
-    Halt,
     Input,
+    Intent,
     MarketSlice,
     Outcome,
     Prediction,
     Tick,
 )
 from daemon.core.turn import Turn, instant_of
-from daemon.ports import Feed, Sink
+from daemon.ports import Feed, Gate, Sink
 from daemon.steps import Steps
 from daemon.tasks import Busy, StageTask, TaskFailedError
 
@@ -66,7 +66,7 @@ class Pipeline:
 
     `ends`, `equity` (micro-dollars) are columns with one row per slice that is not warm-up.
     `failed` gives, for a journal that is played again, the turns in which the strategy raised,
-    with what was recorded of it.
+    with what was recorded of it. `seq` is the last turn of what went before.
     """
 
     def __init__(
@@ -76,6 +76,9 @@ class Pipeline:
         predictor: Predictor | None,
         sink: Sink,
         failed: Mapping[int, str] | None = None,
+        *,
+        gate: Gate | None = None,
+        seq: int = 0,
     ) -> None:
         self.account = account
         self.ends = array("q")
@@ -84,8 +87,9 @@ class Pipeline:
         self.tasks = {name: StageTask(name, self.busy) for name in TASKS}
         self._sink = sink
         self._ask = strategy.decide
-        self._steps = Steps(account, strategy, predictor, self.tasks["strategy"], failed or {})
-        self._waiting: list[Commands] = []
+        self._steps = Steps(
+            account, strategy, predictor, self.tasks["strategy"], failed or {}, gate, seq
+        )
         bound = {
             kind: [(self.tasks[task], getattr(self._steps, step)) for task, step in steps]
             for kind, steps in STEPS.items()
@@ -104,6 +108,17 @@ class Pipeline:
         """One (bar end, prediction) for each prediction that a decision was made with."""
         return self._steps.predictions
 
+    @property
+    def intents(self) -> Sequence[Intent] | None:
+        """What the strategy answered in the last turn that asked it."""
+        return self._steps.intents
+
+    def go_live(self, sink: Sink, gate: Gate) -> None:
+        """What was recorded has been played; from here on turns are new."""
+        self._sink = sink
+        self._steps.gate = gate
+        self._steps.forget_recorded()
+
     # --- admission ----------------------------------------------------------------------------
 
     async def play(self, feed: Feed) -> None:
@@ -111,8 +126,15 @@ class Pipeline:
         async for chunk in feed.chunks():
             for pending in self._run(chunk):
                 await pending
-            self._sink.flush()
+            stored = self._sink.flush()
+            if stored is not None:
+                await stored
             await asyncio.sleep(0)
+
+    def play_through(self, inputs: Iterable[Input]) -> None:
+        """Admit inputs of which none has to wait, since their predictions are known."""
+        for _ in self._run(inputs):
+            raise AssertionError("a recorded turn waits for something")
 
     def _run(self, chunk: Iterable[Input]) -> Iterator[Awaitable[None]]:
         """Handle a chunk; yields what must be awaited before the next input.
@@ -150,7 +172,7 @@ class Pipeline:
         are those of STEPS, in their order, called directly; a step is left out where one look
         tells that it would do nothing, since most bars fill, deny and change nothing.
         """
-        account, waiting, outputs = self.account, self._waiting, self.account.outputs
+        account, outputs = self.account, self.account.outputs
         venue, risk, mark = account.venue, account.risk, account.portfolio.mark
         working, withdrawn, receivables = (
             venue.book.working,
@@ -163,7 +185,7 @@ class Pipeline:
         alone, values, view = steps.only_asks, steps.values, steps.view
         always_assess, received = risk.limits.flat_before_close, Outcome.RECEIVED
         for market in inputs:
-            if waiting or type(market) is not MarketSlice or market.outcome is not received:
+            if type(market) is not MarketSlice or market.outcome is not received:
                 if not self._passes(market):
                     return market, None
                 continue
@@ -203,12 +225,12 @@ class Pipeline:
             add_end(market.end)
             add_equity(equity)
             if outputs:
-                self._keep(market, market.end)
+                self._keep(market, market.end, equity)
         return None, None
 
     def _passes(self, item: Input) -> bool:
         """Handle a tick where it stands; False for what takes the long way."""
-        if self._waiting or type(item) is not Tick:
+        if type(item) is not Tick:
             return False
         for step in self._tick_steps:
             try:
@@ -218,29 +240,11 @@ class Pipeline:
         self._close(item, "tick")
         return True
 
-    def post(self, command: Commands) -> None:
-        """Let a command wait for the open turn to close; halts go before everything else (C1)."""
-        self._waiting.append(command)
-        if isinstance(command, Halt):  # behind the halts that were there before it
-            self._waiting.sort(key=lambda waiting: not isinstance(waiting, Halt))
-
     def admit(self, item: Input) -> Awaitable[None] | None:
-        """Open, handle and close one turn; an awaitable where it could not be closed yet."""
-        if self._waiting:
-            return self._admit_waiting(item)
-        return self._admit_apart(item)
+        """Ticks, commands, timed slices, and everything while a task is busy.
 
-    async def _admit_waiting(self, item: Input) -> None:
-        while self._waiting:
-            pending = self._admit_apart(self._waiting.pop(0))
-            if pending is not None:
-                await pending
-        pending = self.admit(item)
-        if pending is not None:
-            await pending
-
-    def _admit_apart(self, item: Input) -> Awaitable[None] | None:
-        """Ticks, commands, timed slices, and everything while a task is busy."""
+        Opens, handles and closes one turn; an awaitable where it could not be closed yet.
+        """
         kind = _kind(item)
         if self.busy.count:
             return self._travel(item, kind, 0, None)
@@ -280,25 +284,27 @@ class Pipeline:
         raise AssertionError(f"a step without a task: {step}")
 
     def _close(self, item: Input, kind: str) -> None:
+        steps = self._steps
+        steps.seq += 1
+        equity: int | None = None
         if kind == "slice":
             assert isinstance(item, MarketSlice), kind
-            self._close_slice(item)
-        else:
-            self._steps.seq += 1
-            if self.account.outputs or kind == "command":
-                self._keep(item, instant_of(item))
+            if item.outcome is not Outcome.WARMUP:
+                equity = self.account.portfolio.equity_micros
+                self.ends.append(item.end)
+                self.equity.append(equity)
+        if self.account.outputs or kind == "command" or self._sink.every_turn:
+            self._keep(item, instant_of(item), equity)
+        steps.gate_seen = None  # a closed gate need not have left an output
 
-    def _close_slice(self, market: MarketSlice) -> None:
-        self._steps.seq += 1
-        if market.outcome is not Outcome.WARMUP:
-            self.ends.append(market.end)
-            self.equity.append(self.account.portfolio.equity_micros)
-        if self.account.outputs:
-            self._keep(market, market.end)
-
-    def _keep(self, item: Input, instant: int) -> None:
-        outputs = self.account.outputs
-        self._sink.keep(Turn(self.seq, instant, item, tuple(outputs)))
+    def _keep(self, item: Input, instant: int, equity: int | None) -> None:
+        outputs, steps = self.account.outputs, self._steps
+        predictions: tuple[Prediction, ...] = ()
+        if self._sink.every_turn:  # the list would grow for as long as the daemon runs
+            predictions = tuple(prediction for _, prediction in steps.predictions)
+            steps.predictions.clear()
+        turn = Turn(self.seq, instant, item, tuple(outputs), predictions, steps.gate_seen, equity)
+        self._sink.keep(turn)
         outputs.clear()
 
 

@@ -1,8 +1,8 @@
-"""The pipeline's two edges: where inputs come from and where turns are kept."""
+"""The pipeline's edges: where inputs come from, where turns are kept, and the kill switch."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import Protocol
 
 from daemon.core.events import Input
@@ -10,13 +10,23 @@ from daemon.core.turn import Turn
 
 
 class Sink(Protocol):
-    """What keeps the turns: the journal."""
+    """What keeps the turns: the journal.
+
+    `every_turn` False: turns that had no output and were no command are told by the columns
+    alone, and predictions by the pipeline's list.
+    """
+
+    @property
+    def every_turn(self) -> bool: ...
 
     def keep(self, turn: Turn) -> None:
-        """Take a turn that had outputs or was a command."""
+        """Take a turn."""
 
-    def flush(self) -> None:
-        """A chunk of the feed is done: make what was kept durable where that is promised."""
+    def flush(self) -> Awaitable[None] | None:
+        """A chunk of the feed is done: make what was kept durable where that is promised.
+
+        The next input waits for what is returned.
+        """
 
 
 class Feed(Protocol):
@@ -24,3 +34,10 @@ class Feed(Protocol):
 
     def chunks(self) -> AsyncIterator[Iterable[Input]]:
         """The chunks; between two of them the loop gets its turn."""
+
+
+class Gate(Protocol):
+    """The last look before an order exists; in a turn that is played again, the recorded one."""
+
+    def closed(self, place: int) -> bool:
+        """Whether no order may pass any more; `place` counts what the turn submits, from 0."""

@@ -20,12 +20,13 @@ from daemon.core.events import (
     Tick,
     TickKind,
 )
-from daemon.core.outputs import Denial, Reason
+from daemon.core.outputs import Denial, Origin, Reason
 from daemon.core.review import Approved, CancelOrder, MoveExits
-from daemon.core.trading_state import TradingState
+from daemon.core.trading_state import HoldSource, TradingState
 from daemon.core.turn import instant_of
 from daemon.core.working_order import OrderSpec, sign_of
 from daemon.errors import one_line
+from daemon.ports import Gate
 from daemon.tasks import StageTask
 from daemon.view import PortfolioView
 
@@ -42,6 +43,8 @@ class Steps:
 
     `settled` are the intents whose review found nothing to do: the same again need none until
     something moves. `seq` is the number of the last closed turn, counted by the pipeline.
+    `gate` is None where no kill switch can be (a replay); `gate_seen` is where in the turn it was
+    first seen closed.
     """
 
     def __init__(
@@ -51,12 +54,16 @@ class Steps:
         predictor: Predictor | None,
         task: StageTask,
         recorded_failures: Mapping[int, str],
+        gate: Gate | None = None,
+        seq: int = 0,
     ) -> None:
         self.predictions: list[tuple[int, Prediction]] = []
         self.intents: Sequence[Intent] | None = None
         self.approved: list[Approved] = []
         self.settled: object = UNSETTLED
-        self.seq = 0
+        self.seq = seq
+        self.gate = gate
+        self.gate_seen: int | None = None
         self.values: dict[str, float] = {}
         self.view = PortfolioView(account)
         self._account = account
@@ -64,12 +71,17 @@ class Steps:
         self._predictor = predictor
         self._task = task
         self._recorded_failures = recorded_failures
-        self._failed = False
+        self._failed = any(hold.cause == HoldSource.STRATEGY for hold in account.control.holds)
 
     @property
     def only_asks(self) -> bool:
         """Whether deciding is nothing but calling the strategy."""
         return self._predictor is None and not (self._failed or self._recorded_failures)
+
+    def forget_recorded(self) -> None:
+        """What was recorded has been played: predictions and failures are new ones from now on."""
+        self.predictions.clear()
+        self._recorded_failures = {}
 
     # --- the steps of a slice -----------------------------------------------------------------
 
@@ -161,24 +173,37 @@ class Steps:
 
     def submit(self, item: MarketSlice | Command) -> None:
         """Each approved item through the gate."""
-        for approved in self.approved:
-            self._gate(approved, instant_of(item))
+        instant, self.gate_seen = instant_of(item), None
+        for place, approved in enumerate(self.approved):
+            self._gate(approved, place, instant)
 
-    def _gate(self, approved: Approved, instant: int) -> None:
+    def _gate(self, approved: Approved, place: int, instant: int) -> None:
         """The last thing between a decision and the venue, and the venue's only caller."""
         venue, control = self._account.venue, self._account.control
         if isinstance(approved, CancelOrder):
             order = venue.book.working.get(approved.order_id)
             if order is not None:
                 venue.book.withdraw(order, approved.reason, instant)
-        elif isinstance(approved, MoveExits):
-            if control.state is not TradingState.HALTED:  # a halt lets no exit rest
+            return
+        latched = self.gate is not None and self._latched(place)
+        if isinstance(approved, MoveExits):
+            if not latched and control.state is not TradingState.HALTED:  # a halt lets none rest
                 venue.protection.replace(approved.symbol, approved.bracket, instant)
-        elif control.lets_through(approved, self._account.portfolio):
+        elif (not latched or approved.origin is Origin.FLATTEN) and control.lets_through(
+            approved, self._account.portfolio
+        ):
             venue.accept(approved, instant, instant)
             self._account.risk.count(approved, instant)
         else:
             self._refuse(approved, instant)
+
+    def _latched(self, place: int) -> bool:
+        """Whether the kill switch was thrown; once seen, it is for the rest of the turn."""
+        if self.gate_seen is None:
+            assert self.gate is not None, "asked without a kill switch"
+            if self.gate.closed(place):
+                self.gate_seen = place
+        return self.gate_seen is not None
 
     def _refuse(self, spec: OrderSpec, instant: int) -> None:
         """A limit has changed the state since the review: the order comes too late."""

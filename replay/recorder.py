@@ -27,6 +27,8 @@ BATCH_TURNS = 2_000
 class Recorder:
     """The pipeline's sink in a replay; without a writer nothing is stored (benchmarks)."""
 
+    every_turn = False
+
     def __init__(self, writer: JournalWriter | None) -> None:
         self.digest = Digest()
         self.turns = 0

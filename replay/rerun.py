@@ -56,6 +56,8 @@ class JournaledPredictions:
 class _Kept:
     """A sink that keeps the turns in memory."""
 
+    every_turn = False
+
     def __init__(self) -> None:
         self.turns: list[Turn] = []
 

@@ -126,6 +126,7 @@ class Result:
     turns: list[Turn] = field(default_factory=list)
     slice_starts: list[int] = field(default_factory=list)
     slice_ends: list[int] = field(default_factory=list)
+    every_turn: bool = False
 
     def of(self, kind: type) -> list[Any]:
         """All outputs of one type, in order."""

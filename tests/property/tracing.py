@@ -104,6 +104,8 @@ class Trace:
 class _Observer:
     """The pipeline's sink: keeps each turn with the account as it stands then."""
 
+    every_turn = False
+
     def __init__(self, pipeline: Pipeline, into: list[Snapshot]) -> None:
         self._account = pipeline.account
         self._into = into

@@ -181,6 +181,7 @@ class Kept:
 
     turns: list[Turn] = field(default_factory=list)
     pipeline: Pipeline | None = None
+    every_turn: bool = False
 
     def keep(self, turn: Turn) -> None:
         self.turns.append(turn)

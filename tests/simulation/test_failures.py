@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
 import pytest
 
-from daemon.core.events import Command, Halt, MarketSlice, Note, Pause, Reset, Resume
+from daemon.core.events import MarketSlice, Reset
 from daemon.core.outputs import StateChanged
 from daemon.pipeline import Pipeline
 from daemon.supervisor import supervise
@@ -248,63 +248,3 @@ def test_control_c_ends_a_run_whole() -> None:
     assert 12 <= len(kept.pipeline.ends) < 84
     whole = play_day().turns
     assert kept.turns == whole[: len(kept.turns)]
-
-
-# --- commands from outside ------------------------------------------------------------------------
-
-
-class _Posting(Model):
-    """Posts commands while the turn of one slice is open."""
-
-    def __init__(
-        self, number: int, posts: Iterable[type[Halt | Pause | Note | Resume]], *, late: bool
-    ) -> None:
-        super().__init__()
-        self._number = number
-        self._posts = tuple(posts)
-        self._waits = late
-        self.pipeline: Pipeline | None = None
-        self.instant = 0
-
-    def predict(self, market: MarketSlice) -> Any:
-        self._number -= 1
-        found = super().predict(market)
-        if self._number != 0:
-            return found
-        self.instant = market.end
-        if not self._waits:
-            self._post(market)
-            return found
-        return self._later(market, found)
-
-    async def _later(self, market: MarketSlice, found: Any) -> Any:
-        await asyncio.sleep(0)
-        self._post(market)
-        await asyncio.sleep(0)
-        return found
-
-    def _post(self, market: MarketSlice) -> None:
-        assert self.pipeline is not None
-        for place, kind in enumerate(self._posts):
-            self.pipeline.post(kind(market.end + place, "operator", "posted"))
-
-
-@pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("chunk_bars", [1, 512])
-def test_posted_commands_come_before_the_next_slice_halts_first(
-    late: bool, chunk_bars: int
-) -> None:
-    model = _Posting(20, (Pause, Note, Halt, Resume, Halt), late=late)
-
-    def before(pipeline: Pipeline) -> None:
-        model.pipeline = pipeline
-
-    day = play_day(model=model, before=before, chunk_bars=chunk_bars, commands=[])
-    posted = [turn for turn in day.turns if isinstance(turn.input, Command)]
-    assert [type(turn.input) for turn in posted] == [Halt, Halt, Pause, Note, Resume]
-    first, second = (turn.instant for turn in posted[:2])
-    assert first < second  # of two halts the earlier one goes first
-    assert [turn.seq for turn in posted] == list(range(posted[0].seq, posted[0].seq + 5))
-    later = [t for t in day.turns if isinstance(t.input, MarketSlice) and t.instant > model.instant]
-    assert all(turn.seq > posted[-1].seq for turn in later)
-    assert day.result.account.control.state.name == "HALTED"

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from daemon.core.events import (
-    Flatten,
-    Halt,
     MarketSlice,
     Note,
     Pause,
@@ -156,6 +154,8 @@ def test_commands_given_by_the_feed_act_at_their_instant() -> None:
 
 
 class _Sink:
+    every_turn = False
+
     def __init__(self) -> None:
         self.turns: list[Any] = []
 
@@ -180,21 +180,6 @@ def test_an_idle_input_is_handled_where_it_stands() -> None:
     assert [type(turn.input) for turn in sink.turns] == [Note]
     assert pipeline.admit(Tick(market.end + 2, TickKind.OPENS, market.session)) is None
     assert len(sink.turns) == 1  # a tick without outputs is not kept
-
-
-def test_posted_commands_go_before_the_input_that_comes_next() -> None:
-    pipeline, sink, market = _idle_pipeline()
-    pipeline.post(Note(market.end + 1, "operator", "x"))
-    pipeline.post(Halt(market.end + 2, "operator", "x"))
-    pending = pipeline.admit(Flatten(market.end + 3, "operator", "x"))
-    assert pending is not None
-
-    async def wait() -> None:
-        await pending
-
-    asyncio.run(wait())
-    assert [type(turn.input) for turn in sink.turns] == [Halt, Note, Flatten]
-    assert [turn.seq for turn in sink.turns] == sorted(turn.seq for turn in sink.turns)
 
 
 # --- a stage task ---------------------------------------------------------------------------------
