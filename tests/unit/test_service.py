@@ -121,6 +121,7 @@ def test_only_readiness_waits_for_a_busy_manager(manager: socket.socket) -> None
     answers: list[bool] = []
     saying = threading.Thread(target=lambda: answers.append(service.ready("ACTIVE")))
     saying.start()
+    saying.join(0.2)  # one that does not wait has its answer by now
     manager.settimeout(60)
     said = [heard(manager) for _ in range(queued + 1)]
     saying.join()
