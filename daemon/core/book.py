@@ -14,6 +14,7 @@ from daemon.core.outputs import OrderAccepted, OrderUpdated, Origin, Reason
 from daemon.core.portfolio import Portfolio
 from daemon.core.pricing import Pricing
 from daemon.core.trading_state import Cancels
+from daemon.core.values import BookValues, OrderValues, put, taken
 from daemon.core.working_order import OrderSpec, WorkingOrder
 
 
@@ -157,3 +158,39 @@ class Book:
                 continue
             reason = Reason.DATA_MISSING if waits else order.unfilled
             self.end(order, OrderTrigger.EXPIRE, reason, instant)
+
+    # --- by value -----------------------------------------------------------------------------
+
+    def known(self) -> dict[int, WorkingOrder]:
+        """Every order that still matters: what works, and what was withdrawn and may be judged."""
+        withdrawn = {order.order_id: order for order, _ in self.withdrawn}
+        return dict(sorted((self.working | withdrawn).items()))
+
+    def values(self) -> BookValues:
+        """The book by value."""
+        return BookValues(
+            orders=tuple(taken(OrderValues, order) for order in self.known().values()),
+            working=tuple(self.working),
+            withdrawn=tuple((order.order_id, instant) for order, instant in self.withdrawn),
+            last=self.last,
+            next_order_id=self._next_order_id,
+            next_group=self._next_group,
+            labels=dict(self._labels),
+        )
+
+    def restore(self, values: BookValues) -> None:
+        """Take over a book."""
+        orders = {each.order_id: _order(each) for each in values.orders}
+        self.working.update((number, orders[number]) for number in values.working)
+        self.withdrawn[:] = [(orders[number], instant) for number, instant in values.withdrawn]
+        self.last = values.last
+        self._next_order_id = values.next_order_id
+        self._next_group = values.next_group
+        self._labels = dict(values.labels)
+
+
+def _order(values: OrderValues) -> WorkingOrder:
+    order = WorkingOrder(
+        values.spec, values.order_id, values.decided, values.eligible_from, values.group
+    )
+    return put(values, order)

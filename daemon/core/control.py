@@ -24,14 +24,14 @@ _LEVELS: dict[type[Command], TradingState] = {
 
 
 class Control:
-    """The holds in force, whether to flatten, and which limits deny without a hold."""
+    """The holds in force, whether to flatten, and how many predictions in a row have failed."""
 
     def __init__(self, venue: Venue, outputs: list[Any]) -> None:
         self.holds = Holds()
         self.flattening = False
         self._venue = venue
         self._outputs = outputs
-        self._model_failures = 0
+        self.model_failures = 0
 
     @property
     def state(self) -> TradingState:
@@ -70,10 +70,10 @@ class Control:
     def count_model(self, failure: str | None, instant: int) -> None:
         """Count failed predictions in a row; at the bound they pause trading."""
         if failure is None:
-            self._model_failures = 0
+            self.model_failures = 0
             return
-        self._model_failures += 1
-        if self._model_failures == MODEL_FAILURES_BEFORE_HOLD:
+        self.model_failures += 1
+        if self.model_failures == MODEL_FAILURES_BEFORE_HOLD:
             self.hold(HoldSource.MODEL, TradingState.PAUSED, failure, instant)
 
     def carry_out(self, command: Command, standing: dict[str, str]) -> bool:
@@ -89,7 +89,7 @@ class Control:
             self.hold(source, level, command.reason, command.instant)
         elif isinstance(command, Resume):
             self._lift(self.holds.resumable(), command)
-            self._model_failures = 0
+            self.model_failures = 0
         elif isinstance(command, Reset):
             return self._reset(command, standing)
         else:
@@ -114,6 +114,13 @@ class Control:
             self._report(
                 previous, hold.source, hold.level, command.reason, command.instant, lifted=True
             )
+
+    def restore(self, holds: tuple[Hold, ...], model_failures: int, *, flattening: bool) -> None:
+        """Take over holds and counters; a restored hold was reported and carried out long ago."""
+        for hold in holds:
+            self.holds.set(hold)
+        self.flattening = flattening
+        self.model_failures = model_failures
 
     def _report(
         self,

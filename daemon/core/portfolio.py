@@ -13,6 +13,7 @@ from typing import Any
 from daemon.core.events import Bar, Dividend, MarketSlice, Split
 from daemon.core.outputs import ActionApplied, DividendPaid, Fill, TradeClosed
 from daemon.core.units import E4_PER_USD, MICROS_PER_E4, PPM, divide_half_even, price_e4
+from daemon.core.values import PortfolioValues, PositionValues, TradeValues, put, taken
 from daemon.core.working_order import sign_of
 
 _E4 = float(E4_PER_USD)  # float x float is quicker than float x int; the product is the same
@@ -231,6 +232,47 @@ class Portfolio:
             self.receivables.remove(row)
             self.cash_micros += row[2]
             self._outputs.append(DividendPaid(market.start, row[1], row[2]))
+
+    # --- by value -----------------------------------------------------------------------------
+
+    def values(self) -> PortfolioValues:
+        """The ledger by value."""
+        return PortfolioValues(
+            cash_micros=self.cash_micros,
+            positions=tuple(map(_position_values, self.positions.values())),
+            predictions=dict(self.predictions),
+            receivables=tuple(self.receivables),
+            next_fill_id=self._next_fill_id,
+            next_trade_id=self._next_trade_id,
+        )
+
+    def restore(self, values: PortfolioValues) -> None:
+        """Take over a ledger; positions of symbols that are not ours are left out."""
+        self.cash_micros = values.cash_micros
+        for each in values.positions:
+            position = self.positions.get(each.symbol)
+            if position is not None:
+                put(each, position)
+                if each.trade is not None:
+                    position.trade = put(each.trade, Trade.__new__(Trade))
+        self.predictions = dict(values.predictions)
+        self.receivables[:] = values.receivables
+        self._next_fill_id = values.next_fill_id
+        self._next_trade_id = values.next_trade_id
+        self.equity_micros = self.equity_now()
+
+
+def _position_values(position: Position) -> PositionValues:
+    trade = position.trade
+    return PositionValues(
+        symbol=position.symbol,
+        quantity=position.quantity,
+        cost_e4=position.cost_e4,
+        close=position.close,
+        bars=position.bars,
+        exit_at=position.exit_at,
+        trade=None if trade is None else taken(TradeValues, trade),
+    )
 
 
 def closed_trade(position: Position, exit_instant: int, exit_reason: str) -> TradeClosed:

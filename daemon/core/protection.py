@@ -14,6 +14,7 @@ from daemon.core.orders import OrderTrigger
 from daemon.core.outputs import Origin, Reason
 from daemon.core.portfolio import Position
 from daemon.core.units import percent_ppm, price_e4
+from daemon.core.values import GuardValues
 from daemon.core.working_order import OrderSpec, WorkingOrder, side_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,27 @@ class Protection:
     def bracket(self, symbol: str) -> Bracket | None:
         """The bracket in force."""
         return self._brackets.get(symbol)
+
+    def values(self) -> tuple[GuardValues, ...]:
+        """The brackets by value; orders that have ended for good are left out."""
+        known = self._venue.book.known()
+        return tuple(
+            GuardValues(
+                symbol=symbol,
+                bracket=bracket,
+                group=self._groups[symbol],
+                orders=tuple(one.order_id for one in self._orders[symbol] if one.order_id in known),
+            )
+            for symbol, bracket in self._brackets.items()
+        )
+
+    def restore(self, values: tuple[GuardValues, ...]) -> None:
+        """Take over brackets; the book has been restored before."""
+        known = self._venue.book.known()
+        for each in values:
+            self._brackets[each.symbol] = each.bracket
+            self._groups[each.symbol] = each.group
+            self._orders[each.symbol] = [known[number] for number in each.orders]
 
     def after_fill(self, order: WorkingOrder, before: int, bar: Bar, how: str) -> None:
         """Follow the position: cover what has grown, shrink with what has shrunk."""

@@ -22,6 +22,7 @@ from daemon.core.outputs import LimitBreached, Origin, Reason
 from daemon.core.portfolio import Portfolio
 from daemon.core.review import Approved, Review, Verdict
 from daemon.core.units import HOUR_NS, MICROS_PER_E4, MICROS_PER_USD, PPM
+from daemon.core.values import RiskValues
 from daemon.core.venue import Venue
 from daemon.core.working_order import OrderSpec, sign_of
 
@@ -164,6 +165,33 @@ class Risk:
         elif flag == "drawdown":
             self.peak_micros = self._portfolio.equity_micros
         self._breached.clear()
+        self._set_bounds()
+
+    def values(self) -> RiskValues:
+        """What the limits count from, by value."""
+        last = self._venue.book.last
+        since = -_NEVER if last is None else last.end - HOUR_NS  # whatever comes next is later
+        return RiskValues(
+            starting_cash_micros=self.starting_cash_micros,
+            peak_micros=self.peak_micros,
+            baseline_micros=self.baseline_micros,
+            accepted=tuple(instant for instant in self._accepted if instant > since),
+            accepted_today=self._accepted_today,
+            breached=tuple(self._breached),
+        )
+
+    def restore(self, values: RiskValues) -> None:
+        """Count on from these; a limit that is not set any more cannot be breached."""
+        self.starting_cash_micros = values.starting_cash_micros
+        self.peak_micros = values.peak_micros
+        self.baseline_micros = values.baseline_micros
+        self._accepted.extend(values.accepted)
+        self._accepted_today = values.accepted_today
+        self._breached = {
+            name: limit
+            for name in values.breached
+            if (limit := getattr(self.limits, name)) is not None
+        }
         self._set_bounds()
 
     def _report_remainders(self, market: MarketSlice) -> None:

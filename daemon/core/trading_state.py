@@ -7,6 +7,7 @@ nothing automatic ever gives back what a person or a limit has taken (the feed's
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum, StrEnum
 
 from msgspec import Struct
@@ -89,7 +90,7 @@ class Holds:
         self._holds: dict[tuple[str, TradingState], Hold] = {}
         self.state = TradingState.ACTIVE
 
-    def __iter__(self) -> object:
+    def __iter__(self) -> Iterator[Hold]:
         return iter(self._holds.values())
 
     def set(self, hold: Hold) -> bool:
