@@ -10,12 +10,15 @@ from typing import Any
 
 import msgspec
 
-from daemon.core.events import Commands
+from daemon.core.events import Commands, Input, MarketSlice, Prediction, Tick
 from daemon.core.outputs import Output
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _outputs = msgspec.json.Decoder(tuple[Output, ...])
+_slice = msgspec.json.Decoder(MarketSlice)
+_tick = msgspec.json.Decoder(Tick)
 _command: msgspec.json.Decoder[Commands] = msgspec.json.Decoder(Commands)
+_predictions = msgspec.json.Decoder(tuple[Prediction, ...])
 _columns = msgspec.msgpack.Decoder(dict[str, bytes])
 
 GENESIS = hashlib.sha256(b"papertape").digest()
@@ -30,6 +33,40 @@ def encode_outputs(outputs: Sequence[Output]) -> str:
 def decode_outputs(text: str) -> tuple[Output, ...]:
     """The outputs of a turn; msgspec.DecodeError where they are not what was written."""
     return _outputs.decode(text)
+
+
+def encode_input(item: Input) -> tuple[str, str]:
+    """The kind of a turn's input, and the input as JSON."""
+    return kind_of(item), _encoder.encode(item).decode()
+
+
+def decode_input(kind: str, text: str) -> Input:
+    """The input of a turn; msgspec.DecodeError where it is not what was written."""
+    if kind == "slice":
+        return _slice.decode(text)
+    return _tick.decode(text) if kind == "tick" else _command.decode(text)
+
+
+def kind_of(item: Input) -> str:
+    """What the column `kind` says of an input."""
+    if isinstance(item, MarketSlice):
+        return "slice"
+    return "tick" if isinstance(item, Tick) else "command"
+
+
+def encode_predictions(predictions: Sequence[Prediction]) -> str | None:
+    """A turn's predictions as JSON; None where there are none."""
+    return _encoder.encode(predictions).decode() if predictions else None
+
+
+def decode_predictions(text: str | None) -> tuple[Prediction, ...]:
+    """The predictions of a turn; msgspec.DecodeError where they are not what was written."""
+    return () if text is None else _predictions.decode(text)
+
+
+def encode_values(values: object) -> str:
+    """A manifest or an account's values as JSON; what is JSON already stays as it is."""
+    return values if isinstance(values, str) else _encoder.encode(values).decode()
 
 
 def encode_command(command: Commands) -> str:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from daemon.errors import RefusedError
 from daemon.journal.codec import GENESIS, chained, decode_columns
+from daemon.journal.readonly import ReadOnlyFile
+from daemon.journal.tables import LEDGER, LIVE, REPLAY, SCHEMA_VERSION, SEGMENTS, TABLES, TURNS
 
-SCHEMA_VERSION = 1
+
+class SegmentRow(NamedTuple):
+    """A row of `segments`, its JSON decoded."""
+
+    segment: int
+    first_seq: int
+    reason: str
+    manifest: dict[str, Any]
+    opening: dict[str, Any]
 
 
 class TurnRow(NamedTuple):
@@ -22,7 +31,26 @@ class TurnRow(NamedTuple):
     instant: int
     kind: str
     input: str | None
+    predictions: str | None
+    gate: int | None
+    equity: int | None
     outputs: str
+    wall: int | None
+
+
+class LedgerEntry(NamedTuple):
+    """A row of `ledger` as it is stored."""
+
+    entry: int
+    segment: int
+    seq: int
+    kind: str
+    instant: int
+    symbol: str
+    start: int | None
+    end: int | None
+    outcome: str
+    detail: str
 
 
 class Block(NamedTuple):
@@ -35,81 +63,133 @@ class Block(NamedTuple):
 
 
 class JournalReader:
-    """A read-only view of a journal; RefusedError where it is not one or is damaged."""
+    """A read-only view of a journal; RefusedError where it is not one or is damaged.
+
+    It never holds up a daemon that writes to the journal, and sees what is committed at the time
+    of each call. `is_live` tells a daemon's journal from a replay's.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
-            raise RefusedError(f"{path}: no journal here")
-        self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        self._file = ReadOnlyFile(path)
         try:
-            self._check_version()
-        except RefusedError:
+            self.is_live = checked_kind(self._file) == LIVE
+        except BaseException:
             self.close()
             raise
 
-    def _check_version(self) -> None:
-        path = self.path
-        try:
-            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        except sqlite3.DatabaseError as error:
-            raise RefusedError(f"{path}: not a journal ({error}): restore it from a copy") from None
-        if version == 0:
-            raise RefusedError(f"{path}: not a journal (it is empty): restore it from a copy")
-        if version != SCHEMA_VERSION:
-            raise RefusedError(
-                f"{path}: journal version {version}, this papertape reads {SCHEMA_VERSION}"
-            )
-
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        self._file.close()
+
+    # --- segments and turns ---------------------------------------------------------------------
+
+    def segments(self) -> list[SegmentRow]:
+        """All segments in order."""
+        query = f"SELECT {', '.join(SEGMENTS.columns)} FROM segments ORDER BY segment"  # noqa: S608 - names from a table
+        rows = list(self._file.rows(query))
+        return [
+            SegmentRow(row[0], row[1], row[2], json.loads(row[3]), json.loads(row[4]))
+            for row in rows
+        ]
 
     def segment(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The manifest and the opening values of the first segment."""
-        row = self._one("SELECT manifest, opening FROM segments ORDER BY segment LIMIT 1")
-        if row is None:
+        segments = self.segments()
+        if not segments:
             raise RefusedError(f"{self.path}: the journal has no segment: it was never finished")
-        return json.loads(row[0]), json.loads(row[1])
+        return segments[0].manifest, segments[0].opening
 
-    def turns(self) -> Iterator[TurnRow]:
-        """The stored turns in order."""
-        query = "SELECT seq, segment, instant, kind, input, outputs FROM turns ORDER BY seq"
-        for row in self._all(query):
+    def turns(self, segment: int | None = None, after: int = 0) -> Iterator[TurnRow]:
+        """The stored turns after number `after` in order; those of one segment, or all."""
+        query = f"SELECT {', '.join(TURNS.columns)} FROM turns WHERE seq > ?"  # noqa: S608 - names from a table
+        if segment is None:
+            rows = self._file.rows(f"{query} ORDER BY seq", after)
+        else:
+            rows = self._file.rows(f"{query} AND segment = ? ORDER BY seq", after, segment)
+        for row in rows:
             yield TurnRow(*row)
+
+    def last_turn(self) -> TurnRow | None:
+        """The last stored turn; None where there is none."""
+        names = ", ".join(TURNS.columns)
+        row = self._file.one(f"SELECT {names} FROM turns ORDER BY seq DESC LIMIT 1")  # noqa: S608 - names from a table
+        return None if row is None else TurnRow(*row)
+
+    def slice_before(self, seq: int, slices: int) -> int | None:
+        """The turn that was the last but `slices` - 1 of the slices with bars before turn `seq`.
+
+        The first of them where there are fewer, None where there is none.
+        """
+        query = (
+            "SELECT min(seq) FROM (SELECT seq FROM turns WHERE seq < ? AND kind = 'slice' "
+            "AND json_array_length(input, '$.bars') > 0 ORDER BY seq DESC LIMIT ?)"
+        )
+        (found,) = self._file.one(query, seq, slices)
+        return None if found is None else int(found)
+
+    def closing(self, seq: int) -> Any:
+        """The account by value as it was stored at a stop after turn `seq`; None: it was not."""
+        query = "SELECT account FROM closings WHERE seq = ? ORDER BY closing DESC LIMIT 1"
+        row = self._file.one(query, seq)
+        return None if row is None else json.loads(row[0])
+
+    def ledger(self) -> Iterator[LedgerEntry]:
+        """Gaps and feed events in the order they were stored."""
+        query = f"SELECT {', '.join(LEDGER.columns)} FROM ledger ORDER BY entry"  # noqa: S608 - names from a table
+        for row in self._file.rows(query):
+            yield LedgerEntry(*row)
 
     def blocks(self, kind: str) -> Iterator[Block]:
         """The blocks of one kind in order."""
         query = "SELECT kind, symbol, count, columns FROM blocks WHERE kind = ? ORDER BY block"
-        for row in self._all(query, kind):
+        for row in self._file.rows(query, kind):
             yield Block(row[0], row[1], row[2], decode_columns(row[3]))
 
+    # --- storage --------------------------------------------------------------------------------
+
     def check_chains(self, seal: dict[str, Any] | None) -> list[str]:
-        """What is wrong with the stored rows, one line each; nothing: the storage is intact."""
+        """What is wrong with the stored rows, one line each; nothing: the storage is intact.
+
+        `seal` holds the ends of the chains of a finished run, `TABLE_hash` for each table.
+        """
         problems = []
-        tables = (
-            ("segments", "segment, first_seq, reason, manifest, opening", "segment"),
-            ("turns", "seq, segment, instant, kind, input, outputs", "seq"),
-            ("blocks", "block, segment, kind, symbol, count, columns", "block"),
-        )
-        for table, columns, key in tables:
+        for table in TABLES[SCHEMA_VERSION]:
             previous, last = GENESIS, None
-            for row in self._all(f"SELECT {columns}, hash FROM {table} ORDER BY {key}"):  # noqa: S608 - the names stand above
+            for row in self._file.rows(table.select):
                 previous = chained(previous, *row[:-1])
                 if previous != row[-1]:
-                    problems.append(f"{table}: row {key} {row[0]} is not what was written")
+                    problems.append(
+                        f"{table.name}: row {table.key} {row[0]} is not what was written"
+                    )
                     break
                 last = row[0]
             else:
-                if seal is not None and seal[f"{table}_hash"] != previous.hex():
-                    problems.append(f"{table}: rows after {key} {last} are missing or were added")
+                sealed = None if seal is None else seal.get(f"{table.name}_hash")
+                if sealed is not None and sealed != previous.hex():
+                    problems.append(
+                        f"{table.name}: rows after {table.key} {last} are missing or were added"
+                    )
         return problems
 
-    def _all(self, query: str, *values: object) -> Iterator[Any]:
-        try:
-            yield from self._connection.execute(query, values)
-        except sqlite3.DatabaseError as error:
-            raise RefusedError(f"{self.path}: damaged ({error}): restore it from a copy") from None
 
-    def _one(self, query: str) -> Any:
-        return next(self._all(query), None)
+def checked_kind(file: ReadOnlyFile) -> int:
+    """The application_id of a journal of this version; RefusedError for anything else."""
+    path = file.path
+    (version,) = file.one("PRAGMA user_version")
+    (kind,) = file.one("PRAGMA application_id")
+    if version == 0:
+        raise RefusedError(f"{path}: not a journal (it is empty): restore it from a copy")
+    if version > SCHEMA_VERSION:
+        raise RefusedError(
+            f"{path}: journal version {version}, this papertape reads {SCHEMA_VERSION}: it was "
+            f"written by a newer one"
+        )
+    if version < SCHEMA_VERSION:
+        raise RefusedError(
+            f"{path}: journal version {version}, this papertape reads {SCHEMA_VERSION}: replay it "
+            f"again, or let `papertape run` bring a daemon's up to date"
+        )
+    if kind not in (LIVE, REPLAY):
+        raise RefusedError(f"{path}: not a journal (another program's database)")
+    return int(kind)

@@ -1,13 +1,15 @@
--- The journal, version 1.
+-- The journal, version 2.
 --
--- Three tables hold everything; the rest are views over them with the columns of the CSV files.
--- `turns` has a row for each turn that had outputs or was a command (a live journal: for every
--- turn), `blocks` holds what comes once a bar as little-endian columns. Each row's `hash` is the
--- sha256 of the row before and of its own content, so a changed, lost or added row shows.
+-- Five tables hold everything; the rest are views over them with the columns of the CSV files.
+-- A live journal has a row in `turns` for every turn, inputs and outputs; it says `papl` in its
+-- application_id. A replay's journal (`papr`) has a row for each turn that had outputs or was a
+-- command, and holds what comes once a bar as little-endian columns in `blocks`: the views `bars`,
+-- `predictions`, `equity` and `gaps` are empty there. Each row's `hash` is the sha256 of the row
+-- before and of its own content, so a changed, lost or added row shows.
 -- Instants are UTC nanoseconds; the views print them as ISO-8601.
 
-PRAGMA user_version = 1;
-PRAGMA application_id = 1885433189; -- "pape"
+PRAGMA user_version = 2;
+PRAGMA application_id = 1885433970;
 
 CREATE TABLE segments (
     segment   INTEGER PRIMARY KEY,
@@ -19,12 +21,38 @@ CREATE TABLE segments (
 ) STRICT;
 
 CREATE TABLE turns (
-    seq     INTEGER PRIMARY KEY,
+    seq         INTEGER PRIMARY KEY,
+    segment     INTEGER NOT NULL REFERENCES segments (segment),
+    instant     INTEGER NOT NULL,
+    kind        TEXT    NOT NULL CHECK (kind = 'slice' OR kind = 'tick' OR kind = 'command'),
+    input       TEXT,               -- JSON; NULL where the input is in the blocks
+    predictions TEXT,               -- JSON: a list; NULL for none
+    gate        INTEGER,            -- the order before which the latch was first seen; NULL: never
+    equity      INTEGER,            -- micro-dollars after a slice that is not warm-up
+    outputs     TEXT    NOT NULL,   -- JSON: a list, in the order they came about
+    wall        INTEGER,            -- the clock when the row was written: explains, never decides
+    hash        BLOB    NOT NULL
+) STRICT;
+
+CREATE TABLE ledger ( -- what decides nothing and should be known
+    entry   INTEGER PRIMARY KEY,
     segment INTEGER NOT NULL REFERENCES segments (segment),
+    seq     INTEGER NOT NULL,   -- the turn it was stored with
+    kind    TEXT    NOT NULL CHECK (kind = 'gap' OR kind = 'feed'),
     instant INTEGER NOT NULL,
-    kind    TEXT    NOT NULL CHECK (kind = 'slice' OR kind = 'tick' OR kind = 'command'),
-    input   TEXT,               -- JSON; NULL where the input is in the blocks
-    outputs TEXT    NOT NULL,   -- JSON: a list, in the order they came about
+    symbol  TEXT    NOT NULL,   -- '' where it is not about one symbol
+    start   INTEGER,
+    end     INTEGER,
+    outcome TEXT    NOT NULL,   -- how an expected bar ended; what happened to the feed
+    detail  TEXT    NOT NULL,
+    hash    BLOB    NOT NULL
+) STRICT;
+
+CREATE TABLE closings ( -- the account by value at each orderly stop
+    closing INTEGER PRIMARY KEY,
+    segment INTEGER NOT NULL REFERENCES segments (segment),
+    seq     INTEGER NOT NULL,   -- the last turn before it
+    account TEXT    NOT NULL,   -- JSON
     hash    BLOB    NOT NULL
 ) STRICT;
 
@@ -176,3 +204,48 @@ FROM turns WHERE kind = 'command';
 
 CREATE VIEW notes AS
 SELECT seq, ts, source, reason AS text FROM commands WHERE command = 'Note';
+
+CREATE VIEW bars AS
+SELECT
+    t.seq,
+    json_extract(b.value, '$.symbol') AS symbol,
+    strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(b.value, '$.start') / 1000000000, 'unixepoch')
+        AS start,
+    strftime('%Y-%m-%dT%H:%M:%SZ', json_extract(b.value, '$.end') / 1000000000, 'unixepoch')
+        AS end,
+    json_extract(b.value, '$.open') AS open,
+    json_extract(b.value, '$.high') AS high,
+    json_extract(b.value, '$.low') AS low,
+    json_extract(b.value, '$.close') AS close,
+    json_extract(b.value, '$.volume') AS volume,
+    json_extract(t.input, '$.outcome') AS outcome
+FROM turns AS t, json_each(t.input, '$.bars') AS b
+WHERE t.kind = 'slice';
+
+CREATE VIEW predictions AS
+SELECT
+    strftime('%Y-%m-%dT%H:%M:%SZ', t.instant / 1000000000, 'unixepoch') AS ts,
+    json_extract(p.value, '$.symbol') AS symbol,
+    json_extract(p.value, '$.value') AS value,
+    json_extract(p.value, '$.failure') AS failure
+FROM turns AS t, json_each(t.predictions) AS p;
+
+CREATE VIEW gaps AS
+SELECT
+    symbol,
+    strftime('%Y-%m-%dT%H:%M:%SZ', start / 1000000000, 'unixepoch') AS start,
+    strftime('%Y-%m-%dT%H:%M:%SZ', end / 1000000000, 'unixepoch') AS end,
+    -- US sessions lie inside one UTC day
+    CAST(strftime('%Y%m%d', start / 1000000000, 'unixepoch') AS INTEGER) AS session,
+    outcome,
+    detail AS reason
+FROM ledger WHERE kind = 'gap';
+
+CREATE VIEW feed_events AS
+SELECT
+    seq,
+    strftime('%Y-%m-%dT%H:%M:%SZ', instant / 1000000000, 'unixepoch') AS ts,
+    outcome AS event,
+    symbol,
+    detail
+FROM ledger WHERE kind = 'feed';

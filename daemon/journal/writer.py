@@ -8,16 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from daemon.core.events import Command, Commands, MarketSlice
 from daemon.core.turn import Turn
-from daemon.journal.codec import (
-    GENESIS,
-    chained,
-    encode_columns,
-    encode_command,
-)
-
-SCHEMA = Path(__file__).with_name("schema.sql")
+from daemon.journal.codec import GENESIS, chained, encode_columns, encode_input, kind_of
+from daemon.journal.tables import BLOCKS, SCHEMA, SEGMENTS, TURNS
 
 
 class JournalWriter:
@@ -44,9 +37,7 @@ class JournalWriter:
         self._segment += 1
         row = (self._segment, first_seq, reason, json.dumps(manifest), json.dumps(opening))
         self._segments_hash = chained(self._segments_hash, *row)
-        self._connection.execute(
-            "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)", (*row, self._segments_hash)
-        )
+        self._connection.execute(SEGMENTS.insert, (*row, self._segments_hash))
 
     def add_turn(self, turn: Turn, outputs: str) -> int:
         """Chain a turn with its encoded outputs; returns how many turns wait to be stored."""
@@ -56,22 +47,18 @@ class JournalWriter:
     def store_turns(self) -> None:
         """Store the turns that wait in one transaction."""
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany(
-            "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)", self._waiting
-        )
+        self._connection.executemany(TURNS.insert, self._waiting)
         self._connection.execute("COMMIT")
         self._turns += len(self._waiting)
         self._waiting.clear()
 
     def _turn_row(self, turn: Turn, outputs: str) -> tuple[Any, ...]:
-        kind, item = "tick", None
-        if isinstance(turn.input, MarketSlice):
-            kind = "slice"
-        elif isinstance(turn.input, Command):
-            kind = "command"
-            assert isinstance(turn.input, Commands), "a command the journal does not know"
-            item = encode_command(turn.input)
-        row = (turn.seq, self._segment, turn.instant, kind, item, outputs)
+        kind, item = kind_of(turn.input), None
+        if kind == "command":  # slices and ticks are in the blocks
+            _, item = encode_input(turn.input)
+        row = (
+            turn.seq, self._segment, turn.instant, kind, item, None, None, None, outputs, None,
+        )  # fmt: skip
         self._turns_hash = chained(self._turns_hash, *row)
         return (*row, self._turns_hash)
 
@@ -80,9 +67,7 @@ class JournalWriter:
         self._blocks += 1
         row = (self._blocks, self._segment, kind, symbol, count, encode_columns(columns))
         self._blocks_hash = chained(self._blocks_hash, *row)
-        self._connection.execute(
-            "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, self._blocks_hash)
-        )
+        self._connection.execute(BLOCKS.insert, (*row, self._blocks_hash))
 
     def seal(self) -> dict[str, Any]:
         """The ends of the chains, for the manifest: a shortened journal does not match them."""

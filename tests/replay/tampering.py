@@ -18,12 +18,9 @@ from daemon.journal.codec import (
     from_bytes,
     to_bytes,
 )
+from daemon.journal.tables import SCHEMA_VERSION, TABLES
 
-TABLES = {
-    "segments": ("segment", "segment, first_seq, reason, manifest, opening"),
-    "turns": ("seq", "seq, segment, instant, kind, input, outputs"),
-    "blocks": ("block", "block, segment, kind, symbol, count, columns"),
-}
+SEALED = ("segments", "turns", "blocks")
 
 
 def execute(run: Path, statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -37,14 +34,14 @@ def reseal(run: Path) -> None:
     path = run / "manifest.json"
     manifest = json.loads(path.read_text("utf-8"))
     with closing(sqlite3.connect(run / "journal.db")) as connection, connection:
-        for table, (key, columns) in TABLES.items():
+        for table in TABLES[SCHEMA_VERSION]:
             previous = GENESIS
-            query = f"SELECT {columns} FROM {table} ORDER BY {key}"  # noqa: S608 - names from above
-            for row in connection.execute(query).fetchall():
-                previous = chained(previous, *row)
-                update = f"UPDATE {table} SET hash = ? WHERE {key} = ?"  # noqa: S608 - see above
+            for row in connection.execute(table.select).fetchall():
+                previous = chained(previous, *row[:-1])
+                update = f"UPDATE {table.name} SET hash = ? WHERE {table.key} = ?"  # noqa: S608 - names from a table
                 connection.execute(update, (previous, row[0]))
-            manifest["journal"][f"{table}_hash"] = previous.hex()
+            if table.name in SEALED:
+                manifest["journal"][f"{table.name}_hash"] = previous.hex()
     path.write_text(json.dumps(manifest), encoding="utf-8")
 
 

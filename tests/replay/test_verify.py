@@ -213,7 +213,7 @@ def test_an_appended_row_is_seen(shop: Workshop, run: Path, table: str) -> None:
     [
         (0, "not a journal (it is empty)"),
         (50, "not a journal (it is empty)"),
-        (20_000, "not a journal (database disk image is malformed)"),
+        (20_000, "damaged (database disk image is malformed)"),
     ],
 )
 def test_a_truncated_journal_is_refused(shop: Workshop, run: Path, kept: int, word: str) -> None:

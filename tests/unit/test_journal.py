@@ -328,7 +328,7 @@ def _other(path: Path) -> None:
 def _newer(path: Path) -> None:
     _write(path)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def _newer(path: Path) -> None:
         (_empty, "not a journal (it is empty)"),
         (_text, "not a journal (file is not a database)"),
         (_other, "not a journal"),
-        (_newer, "journal version 2, this papertape reads 1"),
+        (_newer, "journal version 3, this papertape reads 2"),
     ],
 )
 def test_what_is_no_journal_is_refused(
@@ -375,7 +375,7 @@ def test_a_reader_never_writes(journal: Path) -> None:
     before = journal.read_bytes()
     reader = JournalReader(journal)
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        reader._connection.execute("DELETE FROM turns")
+        reader._file._connection.execute("DELETE FROM turns")
     reader.close()
     assert journal.read_bytes() == before
     assert [path.name for path in journal.parent.iterdir()] == ["journal.db"]

@@ -1,0 +1,174 @@
+"""Is a daemon's journal whole: pages, tables, chains, numbers, and no shorter than its mark.
+
+`integrity_check` sees 7 of 400 flipped bits; the chains see every change of a stored value, and
+the mark what is missing at the end. Nothing here changes a file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from daemon.errors import RefusedError
+from daemon.journal.codec import GENESIS, chained
+from daemon.journal.mark import DamagedMarkError, End, Ends, read_mark
+from daemon.journal.readonly import ReadOnlyFile
+from daemon.journal.tables import (
+    CLOSINGS,
+    LIVE,
+    MARKED,
+    SCHEMA,
+    SCHEMA_VERSION,
+    SEGMENTS,
+    TABLES,
+    TURNS,
+    Table,
+)  # fmt: skip
+from daemon.state_directory import JOURNAL, MARK
+
+_WHAT_TO_DO = "`papertape verify` says more, `papertape restore` puts a copy in its place"
+
+
+class JournalEnds(NamedTuple):
+    """A journal that is whole: its last turn, how many segments, and what is odd about its mark."""
+
+    last_seq: int = 0
+    hash: bytes = GENESIS
+    segments: int = 0
+    mark_note: str | None = None
+
+
+def check_state(state: Path) -> JournalEnds:
+    """Check the journal of a state directory; RefusedError says what is wrong with it.
+
+    A directory without journal and mark is one of a daemon that has not run yet.
+    """
+    path = state / JOURNAL
+    marked, note = known_mark(state / MARK)
+    if not path.exists():
+        refuse_missing(path)
+        return JournalEnds()
+    ends = check_file(path, marked)
+    segments, turns = ends[SEGMENTS.name], ends[TURNS.name]
+    return JournalEnds(turns.key, turns.hash, segments.key, note)
+
+
+def check_file(path: Path, marked: Ends | None = None) -> dict[str, End]:
+    """The ends of the chains of a daemon's journal; RefusedError where it is not whole."""
+    with closing(ReadOnlyFile(path)) as file:
+        version = known_version(file)
+        file.snapshot()
+        _check_pages(file)
+        if version == SCHEMA_VERSION:
+            _check_tables(file)
+        ends = {
+            table.name: _check_chain(file, table, marked.get(table.name) if marked else None)
+            for table in TABLES[version]
+        }
+    refuse_behind(path, ends, marked)
+    return ends
+
+
+# --- the mark -----------------------------------------------------------------------------------
+
+
+def known_mark(path: Path) -> tuple[Ends | None, str | None]:
+    """What the mark says, and what is odd about it; None where it says nothing of use."""
+    try:
+        marked = read_mark(path)
+    except (DamagedMarkError, OSError) as error:
+        return None, f"{path}: not used, {error}; it is written anew"
+    if marked is None and path.with_name(JOURNAL).exists():
+        return None, f"{path}: missing; it is written anew"
+    return marked, None
+
+
+def refuse_missing(path: Path) -> None:
+    """RefusedError where a journal that is not there has been there."""
+    if path.with_name(MARK).exists():
+        raise RefusedError(
+            f"{path}: missing, though {MARK} tells of one: {_WHAT_TO_DO} (`papertape account new` "
+            f"begins afresh)"
+        )
+
+
+def refuse_behind(path: Path, ends: Ends, marked: Ends | None) -> None:
+    """RefusedError where a journal ends before its mark."""
+    if marked is None:
+        return
+    for table in (TURNS, SEGMENTS, CLOSINGS, *MARKED):
+        was, now = marked[table.name], ends.get(table.name, End())
+        if was.key > now.key:
+            what = "turn" if table is TURNS else f"{table.name} row"
+            raise RefusedError(
+                f"{path}: the mark says {what} {was.key} was committed, the journal ends at "
+                f"{now.key}: it was truncated, lost its -wal or is an older copy: {_WHAT_TO_DO}"
+            )
+        if was.key == now.key and was.hash != now.hash:
+            raise RefusedError(_replaced(path, table, was.key))
+
+
+def _replaced(path: Path, table: Table, key: int) -> str:
+    return (
+        f"{path}: {table.name} {table.key} {key} is not the one the mark tells of: this is "
+        f"another journal: {_WHAT_TO_DO}"
+    )
+
+
+# --- the file -----------------------------------------------------------------------------------
+
+
+def known_version(file: ReadOnlyFile) -> int:
+    """The version of a daemon's journal; RefusedError where it is none, or one not known."""
+    path = file.path
+    (version,) = file.one("PRAGMA user_version")
+    (kind,) = file.one("PRAGMA application_id")
+    if version == 0:
+        raise RefusedError(f"{path}: not a journal (it is empty): {_WHAT_TO_DO}")
+    if version not in TABLES:
+        raise RefusedError(
+            f"{path}: journal version {version}, this papertape knows {SCHEMA_VERSION} at most: "
+            f"run the papertape that wrote it"
+        )
+    if version > 1 and kind != LIVE:
+        raise RefusedError(f"{path}: not the journal of a daemon (a replay wrote it)")
+    return int(version)
+
+
+def _check_pages(file: ReadOnlyFile) -> None:
+    found = [row[0] for row in file.rows("PRAGMA quick_check(1)")]
+    if found != ["ok"]:
+        words = " ".join(found[0].split())
+        raise RefusedError(f"{file.path}: damaged pages ({words}): {_WHAT_TO_DO}")
+
+
+def _check_tables(file: ReadOnlyFile) -> None:
+    """A changed definition would change what the rows mean."""
+    query = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' ORDER BY name"
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA.read_text("utf-8"))
+        expected = connection.execute(query).fetchall()
+    if list(file.rows(query)) != expected:
+        raise RefusedError(f"{file.path}: its tables are not those of a journal: {_WHAT_TO_DO}")
+
+
+def _check_chain(file: ReadOnlyFile, table: Table, marked: End | None) -> End:
+    link, last = GENESIS, 0
+    for row in file.rows(table.select):
+        key = row[0]
+        if key != last + 1:
+            raise RefusedError(
+                f"{file.path}: {table.name}: {table.key} {key} follows {last}: {_WHAT_TO_DO}"
+            )
+        link = chained(link, *row[:-1])
+        if link != row[-1]:
+            raise RefusedError(
+                f"{file.path}: {table.name}: {table.key} {key} is not what was written: "
+                f"{_WHAT_TO_DO}"
+            )
+        last = key
+        if marked is not None and marked.key == key and marked.hash != link:
+            raise RefusedError(_replaced(file.path, table, key))
+    return End(last, link)
