@@ -1,0 +1,107 @@
+"""How a log line looks: what stands in it, in which order, as JSON or as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from daemon.feeds.times import iso_z
+from daemon.observability.events import INSTANTS
+from daemon.observability.redaction import Redaction
+
+Form = Literal["json", "text"]
+
+LINE_MAX = 32_000
+"""Characters of a line; journald cuts at 48 KiB, which would make two lines of one."""
+
+PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+"""The levels, with the numbers that syslog and journald have for them."""
+
+FIRST = frozenset({"ts", "level", "event", "run", "turn"})
+"""What every line has; a field of such a name gets an underscore, but a turn of its own."""
+
+_COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "1;31"}
+_ESCAPED = {ordinal: f"\\x{ordinal:02x}" for ordinal in (*range(32), *range(127, 160))} | {
+    ordinal: f"\\u{ordinal:04x}" for ordinal in (0x2028, 0x2029)
+}
+"""What would end a line or steer a terminal, and what is written instead."""
+
+_INSTANT_MAX = 1 << 63
+
+_Fields = MutableMapping[str, Any]
+
+
+class Lines:
+    """Makes the lines of one run; `turn` is the number they carry."""
+
+    def __init__(
+        self,
+        form: Form,
+        run_id: str,
+        redaction: Redaction,
+        *,
+        coloured: bool = False,
+        prefixed: bool = False,
+    ) -> None:
+        self.redaction = redaction
+        self.turn: int | None = None
+        self._run = run_id
+        self._write = _json if form == "json" else _text
+        self._coloured = coloured
+        self._prefixed = prefixed
+
+    def stamp(self, _: object, level: str, made: _Fields) -> _Fields:
+        """Put before an event's own fields what every line has; instants become readable."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        stamped: _Fields = {
+            "ts": now.replace("+00:00", "Z"),
+            "level": level,
+            "event": made.pop("event"),
+            "run": self._run,
+            "turn": made.pop("turn", self.turn),
+        }
+        for key, value in made.items():
+            is_instant = key in INSTANTS and type(value) is int and 0 < value < _INSTANT_MAX
+            stamped[key] = iso_z(value) if is_instant else value
+        return stamped
+
+    def render(self, _: object, level: str, made: _Fields) -> str:
+        """The whole line, without secrets and without its line break."""
+        plain = self.redaction.fields(made)
+        line = self._write(plain)
+        if len(line) > LINE_MAX:
+            first = {key: value for key, value in plain.items() if key in FIRST}
+            line = self._write({**first, "cut": f"a line of {len(line)} characters"})
+        if self._coloured:
+            word = f"{level.upper():8}"
+            line = line.replace(word, f"\x1b[{_COLOURS[level]}m{word}\x1b[0m", 1)
+        return f"<{PRIORITIES[level]}>{line}" if self._prefixed else line
+
+
+def _json(fields: _Fields) -> str:
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _text(fields: _Fields) -> str:
+    """Time, level, event, its own fields; at the end what a person seldom reads."""
+    own = [f"{key}={_word(fields[key])}" for key in fields if key not in FIRST]
+    turn = "-" if fields["turn"] is None else fields["turn"]
+    words = [
+        str(fields["ts"]),
+        f"{str(fields['level']).upper():8}",
+        str(fields["event"]),
+        *own,
+        f"turn={turn}",
+        f"run={fields['run']}",
+    ]
+    return " ".join(words).translate(_ESCAPED)
+
+
+def _word(value: Any) -> str:
+    """A value as one word: quoted where it is empty or has a space or a sign of ours in it."""
+    if isinstance(value, str):
+        plain = value.isprintable() and value and not set(value) & set(' "=')
+        return value if plain else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,200 @@
+"""Log lines: one event one line, as JSON for journald or as text for a person.
+
+    log = configure("json", run_id="20240102T143000Z-1f3a")
+    log.turn = 17
+    log.info("bar_missing", symbol="NVDA", start=instant)
+    log.close()
+
+Each line has `ts` (UTC), `level`, `event` (snake_case, listed in events.py), `run` (the process's
+run), `turn` (the number of the last closed turn) and the event's own fields. Nothing here can
+raise into its caller or make it wait: lines are written by a thread (log_writer.py), and a line
+that cannot be made is counted as dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from daemon.observability.log_lines import FIRST, PRIORITIES, Form, Lines
+from daemon.observability.log_writer import LogWriter
+from daemon.observability.redaction import Redaction
+
+CLOSE_WITHIN_S = 2.0
+
+_TAKEN = FIRST - {"turn"}
+
+
+class Log:
+    """Where the daemon says what it does; `turn` is set by whoever closes turns."""
+
+    def __init__(self, bound: Any, writer: LogWriter, lines: Lines) -> None:
+        self._bound = bound
+        self._writer = writer
+        self._lines = lines
+        self._unmade = 0
+        self._bridge: logging.Handler | None = None
+
+    @property
+    def turn(self) -> int | None:
+        """The number of the last closed turn; None before the first."""
+        return self._lines.turn
+
+    @turn.setter
+    def turn(self, seq: int) -> None:
+        self._lines.turn = seq
+
+    @property
+    def dropped(self) -> int:
+        """Lines that were lost so far, whatever the reason."""
+        return self._unmade + self._writer.dropped
+
+    def conceal(self, credential: str) -> None:
+        """Let a credential's text appear in no line from now on."""
+        self._lines.redaction.conceal(credential)
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """What only somebody who looks for a fault wants to know."""
+        self.say("debug", event, fields)
+
+    def info(self, event: str, **fields: Any) -> None:
+        """What happens in the course of things."""
+        self.say("info", event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """What a person may have to do something about."""
+        self.say("warning", event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        """What keeps the daemon from doing its work."""
+        self.say("error", event, fields)
+
+    def exception(self, event: str, **fields: Any) -> None:
+        """An error with the traceback of the exception that is being handled."""
+        self.say("error", event, {**fields, "exc_info": sys.exc_info()})
+
+    def critical(self, event: str, **fields: Any) -> None:
+        """What ends the process."""
+        self.say("critical", event, fields)
+
+    def say(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
+        """One line; `exc_info` (an exception) among the fields adds its traceback."""
+        try:
+            if not _TAKEN.isdisjoint(fields):
+                fields = {f"{key}_" if key in _TAKEN else key: fields[key] for key in fields}
+            getattr(self._bound, level)(event, **fields)
+        except Exception as error:  # noqa: BLE001 - a line that cannot be made must not end the turn
+            self._unmade += 1
+            with contextlib.suppress(Exception):
+                self._bound.error("log_line_failed", failed=event, error=type(error).__name__)
+
+    def take_over(self) -> None:
+        """Say what libraries say with `logging` and `warnings` as events of this log."""
+        self._bridge = _Bridge(self)
+        logging.getLogger().addHandler(self._bridge)
+        logging.captureWarnings(capture=True)
+
+    def close(self, timeout_s: float = CLOSE_WITHIN_S) -> bool:
+        """Write what waits; False where the reader did not take it in that time."""
+        if self._bridge is not None:
+            logging.captureWarnings(capture=False)
+            logging.getLogger().removeHandler(self._bridge)
+            self._bridge = None
+        return self._writer.close(timeout_s)
+
+
+class _Bridge(logging.Handler):
+    """Hands what libraries log, from WARNING on, over to the log."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001 - a library's own mistake in its format
+            message = str(record.msg)
+        level = record.levelname.lower()
+        fields: dict[str, Any] = {"logger": record.name, "message": message}
+        if record.exc_info:
+            fields["exc_info"] = record.exc_info
+        self._log.say(level if level in PRIORITIES else "warning", "library_message", fields)
+
+
+def configure(form: Form, stream: TextIO | None = None, *, run_id: str, level: str = "info") -> Log:
+    """A log of that form on a stream (stderr unless given), from that level on.
+
+    The stream's descriptor is duplicated, so that nobody who closes or redirects the stream later
+    can make lines go elsewhere; a stream that is closed already takes no line.
+    """
+    import structlog  # 0.1 s with what it imports, and only the daemon logs
+
+    fill_standard_descriptors()
+    descriptor = _duplicate(sys.stderr if stream is None else stream)
+    lines = Lines(
+        form,
+        run_id,
+        Redaction(),
+        coloured=form == "text" and _is_terminal(descriptor),
+        prefixed=form == "json" and _is_journal(descriptor),
+    )
+
+    def logger(target: object) -> Any:
+        return structlog.wrap_logger(
+            target,
+            processors=[structlog.processors.format_exc_info, lines.stamp, lines.render],
+            wrapper_class=structlog.make_filtering_bound_logger(level),
+            context_class=dict,
+        ).bind()
+
+    returning = logger(structlog.ReturnLogger())
+
+    def report(count: int, error: str) -> str:
+        return str(returning.warning("log_lines_dropped", count=count, error=error))
+
+    writer = LogWriter(descriptor, report)
+    return Log(logger(_Sink(writer)), writer, lines)
+
+
+class _Sink:
+    """What structlog calls with a finished line: a method for each level."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self.debug = self.info = self.warning = self.error = self.critical = writer.put
+
+
+def fill_standard_descriptors() -> None:
+    """Open /dev/null in the place of stdin, stdout and stderr where they are closed.
+
+    The next file that is opened would get their number, and a stray print would go into it.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
+def _duplicate(stream: TextIO | None) -> int | None:
+    try:
+        return None if stream is None else os.dup(stream.fileno())
+    except (OSError, ValueError):  # closed, or no file at all
+        return None
+
+
+def _is_terminal(descriptor: int | None) -> bool:
+    """Whether colours are seen by a person who wants them."""
+    if descriptor is None or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
+        return False
+    return os.isatty(descriptor)
+
+
+def _is_journal(descriptor: int | None) -> bool:
+    """Whether journald reads this descriptor, and so understands a priority before each line."""
+    if descriptor is None:
+        return False
+    found = os.fstat(descriptor)
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"

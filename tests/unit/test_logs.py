@@ -1,0 +1,444 @@
+"""Log lines: what stands in them, and that no trouble with them reaches whoever logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import resource
+import select
+import subprocess
+import sys
+import textwrap
+import threading
+import warnings
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.core.trading_state import TradingState
+from daemon.core.units import SECOND_NS
+from daemon.observability.log_lines import LINE_MAX
+from daemon.observability.log_writer import LINES_MAX, LogWriter
+from daemon.observability.logs import Log, configure
+from daemon.observability.redaction import ITEMS_MAX, TEXT_MAX
+
+ROOT = Path(__file__).resolve().parents[2]
+HALF_PAST = 1_704_205_800 * SECOND_NS  # 2024-01-02T14:30:00Z
+
+
+class Written:
+    """A log that writes into a file, and the lines it has written once it is closed."""
+
+    def __init__(self, path: Path, form: Any, **options: Any) -> None:
+        self._path = path
+        with path.open("w", encoding="utf-8") as file:
+            self.log: Log = configure(form, file, run_id="run-1", **options)
+
+    def text(self) -> str:
+        assert self.log.close(5)
+        return self._path.read_text(encoding="utf-8")
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text().split("\n")[:-1]]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Iterator[Written]:
+    made = Written(tmp_path / "log", "json")
+    yield made
+    made.log.close(5)
+
+
+# --- what a line looks like -----------------------------------------------------------------------
+
+
+def test_a_line_has_time_level_event_run_turn_and_its_fields(written: Written) -> None:
+    written.log.info("started", version="1.0")
+    written.log.turn = 17
+    written.log.warning("bar_ledgered", symbol="NVDA", start=HALF_PAST, outcome="missing")
+    first, second = written.lines()
+    assert list(first) == ["ts", "level", "event", "run", "turn", "version"]
+    stamp = datetime.fromisoformat(first.pop("ts"))
+    assert stamp.utcoffset() is not None
+    assert first == {
+        "level": "info", "event": "started", "run": "run-1", "turn": None, "version": "1.0",
+    }  # fmt: skip
+    assert second["turn"] == 17
+    assert second["level"] == "warning"
+    assert second["start"] == "2024-01-02T14:30:00Z"
+    assert second["symbol"] == "NVDA"
+
+
+def test_the_text_of_a_line_is_for_reading(tmp_path: Path) -> None:
+    made = Written(tmp_path / "log", "text")
+    made.log.turn = 3
+    made.log.error("task_failed", task="risk", error="a b", start=HALF_PAST, price_usd=1.5)
+    line = made.text()
+    assert line.endswith(
+        ' ERROR    task_failed task=risk error="a b" start=2024-01-02T14:30:00Z price_usd=1.5'
+        " turn=3 run=run-1\n"
+    )
+    assert "\x1b" not in line  # a file is no terminal
+
+
+def test_a_terminal_gets_colours_unless_it_does_not_want_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert b"\x1b[31mERROR   \x1b[0m task_failed" in _on_terminal()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert b"\x1b" not in _on_terminal()
+
+
+def _on_terminal() -> bytes:
+    main, terminal = os.openpty()
+    with os.fdopen(terminal, "w") as stream:
+        log = configure("text", stream, run_id="r")
+        log.error("task_failed")
+        assert log.close(5)
+        seen = os.read(main, 1000)
+    os.close(main)
+    return seen
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_one_event_is_one_line_whatever_is_in_it(tmp_path: Path, form: str) -> None:
+    made = Written(tmp_path / "log", form)
+    nasty = "a\nb\r\nc\x0bd\x0ce\x1c\x1d\x1ef\x85g\u2028h\u2029i\x1b[2Jj\x00k\udc80"
+    made.log.info("note", reason=nasty, **{"a\nkey": {"deep\n": [nasty]}})
+    text = made.text()
+    assert text.count("\n") == len(text.splitlines()) == 1
+    assert "\x1b" not in text
+    if form == "json":
+        assert json.loads(text)["reason"] == nasty
+
+
+def test_values_become_plain(written: Written) -> None:
+    written.log.info(
+        "note",
+        state=TradingState.HALTED,
+        nothing=None,
+        yes=True,
+        not_a_number=float("nan"),
+        path=Path("x"),
+        pair=(1, 2.5),
+    )
+    line = written.lines()[0]
+    del line["ts"]
+    assert line == {
+        "level": "info", "event": "note", "run": "run-1", "turn": None, "state": "HALTED",
+        "nothing": None, "yes": True, "not_a_number": "nan", "path": "x", "pair": [1, 2.5],
+    }  # fmt: skip
+
+
+def test_a_field_cannot_replace_what_every_line_has(written: Written) -> None:
+    written.log.turn = 4
+    written.log.say("info", "state_changed", {"level": "HALTED", "run": "other", "turn": 5})
+    line = written.lines()[0]
+    assert (line["level"], line["run"]) == ("info", "run-1")
+    assert line["turn"] == 5  # the one that is still open
+    assert (line["level_"], line["run_"]) == ("HALTED", "other")
+
+
+def test_an_exception_is_one_line_too(written: Written) -> None:
+    try:
+        raise ValueError("no\nvalue")
+    except ValueError as error:
+        written.log.exception("task_failed", task="risk", error=error)
+    (line,) = written.lines()
+    assert line["error"] == "ValueError: no\nvalue"
+    assert line["exception"].startswith("Traceback (most recent call last):\n")
+    assert line["exception"].endswith("ValueError: no\nvalue")
+
+
+def test_everything_is_bounded(written: Written) -> None:
+    written.log.info("note", text="x" * (TEXT_MAX + 5), items=list(range(ITEMS_MAX + 5)))
+    written.log.info("note", **{f"field{number}": "y" * TEXT_MAX for number in range(20)})
+    deep: list[Any] = []
+    deep.append(deep)
+    written.log.info("note", deep=deep)
+    first, second, third = written.lines()
+    assert first["text"] == "x" * TEXT_MAX + "… (5 more)"
+    assert first["items"] == [*range(ITEMS_MAX), "…"]
+    assert second["event"] == "note"
+    assert set(second) == {"ts", "level", "event", "run", "turn", "cut"}
+    assert len(json.dumps(second)) < LINE_MAX
+    assert third["deep"][0][0][0]
+
+
+def test_what_is_below_the_level_is_left_out(tmp_path: Path) -> None:
+    made = Written(tmp_path / "log", "json", level="warning")
+    made.log.debug("note")
+    made.log.info("note")
+    made.log.critical("task_failed")
+    assert [line["level"] for line in made.lines()] == ["critical"]
+
+
+def test_journald_is_told_the_priority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log"
+    path.touch()
+    status = path.stat()
+    monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+    made = Written(path, "json")
+    for level in ("debug", "info", "warning", "error", "critical"):
+        made.log.say(level, "note", {})
+    lines = made.text().splitlines()
+    assert [line[:3] for line in lines] == ["<6>", "<4>", "<3>", "<2>"]
+    assert json.loads(lines[0][3:])["event"] == "note"
+    monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino + 1}")
+    other = Written(path, "json")
+    other.log.info("note")
+    assert other.text().startswith("{")
+
+
+def test_what_libraries_log_comes_through(written: Written) -> None:
+    written.log.take_over()
+    library = logging.getLogger("some.library")
+    library.warning("a %s", "word")
+    library.error("an error")
+    library.info("nobody needs this")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    first, second, third = written.lines()
+    assert (first["event"], first["level"]) == ("library_message", "warning")
+    assert (first["logger"], first["message"]) == ("some.library", "a word")
+    assert (second["level"], second["message"]) == ("error", "an error")
+    assert third["logger"] == "py.warnings"
+    assert "DeprecationWarning: old" in third["message"]
+    assert logging.getLogger().handlers == [
+        handler
+        for handler in logging.getLogger().handlers
+        if "Bridge" not in type(handler).__name__
+    ]
+
+
+# --- secrets --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["password", "db_passwd", "passphrase", "SECRET", "auth_token", "urls_credential", "api_key",
+     "apikey", "private_key", "Authorization", "cookie"],
+)  # fmt: skip
+def test_a_key_that_names_a_secret_hides_its_value(written: Written, key: str) -> None:
+    written.log.info("note", inner={key: "canary"}, **{key: ["canary"]})
+    line = written.lines()[0]
+    assert line[key] == line["inner"][key] == "***"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://bob:canary@host/x", "https://***@host/x"),
+        ("at postgres://canary@host:5432/db now", "at postgres://***@host:5432/db now"),
+        ("https://host/x?a=1&token=canary&b=2", "https://host/x?a=1&token=***&b=2"),
+        ("https://host/x?access_key=canary", "https://host/x?access_key=***"),
+        ("https://host/x?a=1", "https://host/x?a=1"),
+        ("mail a@b.example about c", "mail a@b.example about c"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(written: Written, text: str, shown: str) -> None:
+    written.log.info("note", text=text)
+    assert written.lines()[0]["text"] == shown
+
+
+CANARY = "tgram://987654321:AAcanaryBBcanary/1234\nmailto://joe:pass word/ü@example.org\n"
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_credential_appears_nowhere(tmp_path: Path, form: str) -> None:
+    made = Written(tmp_path / "log", form)
+    made.log.conceal(CANARY)
+    made.log.conceal("112233")
+    made.log.conceal("xyz")
+    made.log.take_over()
+    first = CANARY.splitlines()[0]
+    made.log.info("note", value=CANARY, inside=f"could not open {first}", number=112233)
+    made.log.info("note", AAcanaryBBcanary=1, part="token AAcanaryBBcanary is bad")
+    made.log.info(
+        "AAcanaryBBcanary", short="xyz", quoted="tgram%3A%2F%2F987654321%3AAAcanaryBBcanary"
+    )
+    try:
+        raise KeyError(CANARY)
+    except KeyError as error:
+        made.log.exception("task_failed", error=error, text=repr(error))
+    logging.getLogger("library").error("sent to %s", first)
+    text = made.text()
+    assert text.count("***") >= 9
+    for secret in ("canary", "987654321", "112233", "pass word", "joe:"):
+        assert secret not in text
+    assert "xyz" not in text
+
+
+# --- trouble --------------------------------------------------------------------------------------
+
+
+def test_a_value_that_cannot_be_shown_is_said_and_costs_one_line(written: Written) -> None:
+    class Hostile:
+        def __str__(self) -> str:
+            raise RuntimeError("not today")
+
+    written.log.info("note", value=Hostile())
+    written.log.say("loud", "note", {})
+    written.log.say("info", "note", {"self": 1})
+    written.log.info("note")
+    lines = written.lines()
+    assert [line["event"] for line in lines] == ["log_line_failed"] * 3 + ["note"]
+    assert (lines[0]["failed"], lines[0]["error"]) == ("note", "RuntimeError")
+    assert written.log.dropped == 3
+
+
+def test_a_reader_that_is_gone_costs_lines_and_nothing_else() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        log = configure("json", stream, run_id="r")
+        os.close(reading)
+        for _ in range(10):
+            log.info("note")
+        assert log.close(5)
+    assert log.dropped == 10
+
+
+def test_a_reader_that_does_not_read_makes_nobody_wait() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        log = configure("json", stream, run_id="r")
+        fill, bound = "z" * 1000, 1 << 16  # bytes that Linux keeps in a pipe
+        for _ in range(bound // 1000 + 100):
+            log.info("note", fill=fill)
+        waiting = LINES_MAX + 50
+        for _ in range(waiting):
+            log.info("note")
+        assert log.dropped >= 50  # the queue is full, and nothing has been read
+        assert not log.close(0)
+        assert log.dropped > LINES_MAX
+        assert not [thread for thread in threading.enumerate() if thread.name == "log"]
+    os.close(reading)
+
+
+def test_a_reader_that_reads_again_learns_how_much_it_missed() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        log = configure("json", stream, run_id="r")
+        count = 0
+        while not log.dropped:
+            log.info("note", number=count)
+            count += 1
+        refused = log.dropped
+        seen = b""
+        while seen.count(b"\n") < count - refused + 1 and select.select([reading], [], [], 10)[0]:
+            seen += os.read(reading, 1 << 20)
+        assert log.close(5)
+    os.close(reading)
+    lines = [json.loads(line) for line in seen.decode().splitlines()]
+    told = [line for line in lines if line["event"] == "log_lines_dropped"]
+    assert [line["count"] for line in told] == [refused]
+    assert told[0]["error"] == "the reader is too slow"
+    numbers = [line["number"] for line in lines if line["event"] == "note"]
+    assert numbers == list(range(count - refused))
+
+
+def test_a_full_disk_costs_lines_and_is_told_once_there_is_space(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    writer = LogWriter(descriptor, lambda count, error: f"{count} {error}")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        writer.put("12345")  # six bytes with its line break
+        writer.put("abcdef")  # of these seven, four fit
+        writer.put("never")
+        while writer.dropped < 2:
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    writer.put("after")
+    assert writer.close(5)
+    assert path.read_text().splitlines() == ["12345", "abcd", "2 File too large", "after"]
+
+
+def test_a_stream_that_is_closed_takes_no_line(tmp_path: Path) -> None:
+    stream = (tmp_path / "log").open("w")
+    stream.close()
+    log = configure("text", stream, run_id="r")
+    log.info("note")
+    assert log.close(5)
+    assert log.dropped == 1
+
+
+def test_nothing_is_taken_after_the_end(written: Written) -> None:
+    written.log.info("note")
+    assert len(written.lines()) == 1
+    written.log.info("note")
+    assert written.log.close(0)
+    assert written.log.dropped == 1
+
+
+def _child(code: str, **how: Any) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
+    return subprocess.run(command, cwd=ROOT, check=False, timeout=60, **how)
+
+
+def test_closed_standard_streams_harm_nothing(tmp_path: Path) -> None:
+    code = """
+        import os, sys
+        assert sys.stdout is None and sys.stderr is None
+        from daemon.observability.logs import configure
+        log = configure("json", run_id="r")
+        file = open("precious", "w")
+        assert file.fileno() > 2
+        log.info("note")
+        print("stray")
+        os.write(1, b"stray")
+        os.write(2, b"stray")
+        file.close()
+        ended = log.close() and log.dropped == 1 and os.stat("precious").st_size == 0
+        os._exit(0 if ended else 1)
+    """
+    script = tmp_path / "child.py"
+    script.write_text(textwrap.dedent(code))
+    command = f'cd "{tmp_path}" && exec "{sys.executable}" child.py <&- >&- 2>&-'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-c", command], check=False, timeout=60, env=environment)
+    assert done.returncode == 0
+
+
+def test_a_process_ends_though_its_reader_does_not_read() -> None:
+    code = """
+        from daemon.observability.logs import configure
+        log = configure("json", run_id="r")
+        for _ in range(3000):
+            log.info("note", fill="z" * 100)
+        raise SystemExit(0 if not log.close(0.1) and log.dropped else 1)
+    """
+    reading, writing = os.pipe()
+    done = _child(code, stderr=writing)
+    os.close(writing)
+    os.close(reading)
+    assert done.returncode == 0
+
+
+def test_a_signal_handler_may_log_while_a_line_is_being_made() -> None:
+    code = """
+        import signal
+        from daemon.observability.logs import configure
+        log = configure("json", run_id="r")
+        signal.signal(signal.SIGPROF, lambda *_: log.warning("latched", source="signal"))
+        signal.setitimer(signal.ITIMER_PROF, 0.0002, 0.0002)
+        for number in range(1500):
+            log.info("note", number=number)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        log.close(10)
+    """
+    done = _child(code, stderr=subprocess.PIPE)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 0
+    numbers = [line["number"] for line in lines if line["event"] == "note"]
+    assert numbers == sorted(set(numbers))
+    assert any(line["event"] == "latched" for line in lines)

@@ -1,0 +1,137 @@
+"""What a closed turn says, and that whatever is logged is in the list of events."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from daemon.core.events import Halt, TargetPosition
+from daemon.core.limits import Action, Limit, Limits
+from daemon.core.outputs import Output
+from daemon.observability.events import EVENTS, INSTANTS, output_event, tell
+from tests.harness import Result, opens_ns, play
+
+DAEMON = Path(__file__).resolve().parents[2] / "daemon"
+FLAT = (100, 100, 100, 100)
+
+
+class Heard:
+    """A log that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str, dict[str, Any]]] = []
+
+    def say(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
+        self.said.append((level, event, dict(fields)))
+
+
+def _said(result: Result) -> list[tuple[str, str, dict[str, Any]]]:
+    heard = Heard()
+    for turn in result.turns:
+        tell(heard, turn)
+    return heard.said
+
+
+def test_a_turn_tells_its_input_and_each_output() -> None:
+    result = play(
+        {"NVDA": [FLAT, (102, 103, 101, 102), FLAT]},
+        at={0: [TargetPosition("NVDA", 10, reason="up")]},
+    )
+    said = _said(result)
+    opens, hour = opens_ns(0), 3_600_000_000_000
+    told = {"end": opens + hour, "outcome": "received", "bars": 1, "equity_usd": 1e6}
+    assert said[0] == ("debug", "slice_closed", told)
+    assert said[1] == (
+        "info",
+        "order_accepted",
+        {
+            "order_id": 1, "symbol": "NVDA", "side": "buy", "quantity": 10, "order_type": "market",
+            "time_in_force": "day", "origin": "target", "decided": opens + hour,
+            "eligible_from": opens + hour, "reason": "up",
+        },
+    )  # fmt: skip
+    level, event, fields = said[3]
+    assert (level, event) == ("info", "fill")
+    assert (fields["price_usd"], fields["reference_usd"]) == (102.0, 102.0)
+    assert "commission_usd" not in fields  # it is nothing
+
+
+def test_what_needs_a_person_is_louder() -> None:
+    result = play(
+        {"NVDA": [FLAT, FLAT, (90, 90, 80, 80), FLAT]},
+        at={0: [TargetPosition("NVDA", 10)], 1: [TargetPosition("NVDA", 1000)]},
+        limits=Limits(
+            max_position_shares=Limit(10),
+            max_daily_loss_usd=Limit(100_000_000, Action.HALT),
+        ),
+        commands=[Halt(opens_ns(0) + 4 * 3_600_000_000_000, "operator", "enough")],
+    )
+    levels = {(event, level) for level, event, _ in _said(result)}
+    assert ("denial", "warning") in levels
+    assert ("state_changed", "error") in levels
+    assert ("command", "info") in levels
+    changed = [fields for _, event, fields in _said(result) if event == "state_changed"]
+    assert changed[0]["hold"] == "HALTED"
+    assert changed[0]["reason"] == "lost 200.00 USD since the last close, limit 100.00"
+
+
+def test_names_are_snake_case_and_every_output_has_one() -> None:
+    outputs = [output_event(output) for output in get_args(Output)]
+    assert "order_accepted" in outputs
+    assert not set(outputs) & set(EVENTS)
+    for name in [*outputs, *EVENTS]:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", name)
+
+
+def test_fields_that_are_instants_are_known_as_such() -> None:
+    """A number that ends up as a date, or a date that stays a number, is of no use."""
+    named = {name for output in get_args(Output) for name in output.__struct_fields__}
+    assert {"instant", "decided", "eligible_from", "effective", "known", "entry", "exit"} <= named
+    assert named & INSTANTS == {
+        "instant", "decided", "eligible_from", "effective", "known", "entry", "exit",
+    }  # fmt: skip
+
+
+# --- the list -------------------------------------------------------------------------------------
+
+_LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
+
+
+def _calls(text: str) -> Iterator[tuple[int, str, set[str]]]:
+    """Every `log.info("event", field=…)`: its line, event and fields."""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        logs = ast.unparse(node.func.value).rpartition(".")[2].strip("_") == "log"
+        if logs and node.func.attr in _LEVELS and node.args:
+            event = node.args[0]
+            assert isinstance(event, ast.Constant), f"line {node.lineno}: an event is a literal"
+            yield node.lineno, str(event.value), {word.arg or "**" for word in node.keywords}
+
+
+def _unlisted(path: str, text: str) -> list[str]:
+    found = []
+    for line, event, fields in _calls(text):
+        if event not in EVENTS:
+            found.append(f"{path}:{line}: not in EVENTS: {event}")
+        elif more := fields - EVENTS[event].fields:
+            found.append(f"{path}:{line}: {event} has no field {sorted(more)}")
+    return found
+
+
+def test_whatever_the_daemon_logs_is_listed() -> None:
+    found = []
+    for path in sorted(DAEMON.rglob("*.py")):
+        found += _unlisted(str(path.relative_to(DAEMON)), path.read_text(encoding="utf-8"))
+    assert not found, "\n".join(found)
+
+
+def test_something_unlisted_would_be_found() -> None:
+    text = 'self._log.info("nonsense")\nlog.warning("stopping", sauce=1)\nlog.info("ready")\n'
+    assert _unlisted("x.py", text) == [
+        "x.py:1: not in EVENTS: nonsense",
+        "x.py:2: stopping has no field ['sauce']",
+    ]
