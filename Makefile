@@ -17,10 +17,11 @@ DEMO_ARGS ?=
 SOAK_ARGS ?=
 UV_VERSION := 0.13.9
 
-.PHONY: help demo test lint references format bench soak coverage lock hooks clean browser
+.PHONY: help demo test lint references format bench soak coverage lock hooks clean browser \
+	service-tools install-service uninstall-service
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 # --- what a new user types ------------------------------------------------------------------------
 
@@ -31,8 +32,20 @@ demo: $(VENV)/.installed ## replay the bundled sample and say where the report i
 	if [ -z "$$report" ]; then echo "make demo: the replay wrote no report under state/runs" >&2; exit 1; fi; \
 	echo; echo "The report: $(CURDIR)/$$report"
 
-test: browser lint references ## style, types, import rules, references, every test (PYTEST_ARGS=...)
+test: browser service-tools lint references ## style, types, import rules, references, every test (PYTEST_ARGS=...)
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+# --- papertape as a service of systemd (as root; systemd/README.md) ---------------------------------
+
+NAME =
+CONFIG =
+DESTDIR ?=
+
+install-service: ## run papertape@NAME under systemd (NAME=nvda [CONFIG=FILE]); again to upgrade
+	@DESTDIR="$(DESTDIR)" PYTHON="$(PYTHON)" sh systemd/install.sh install "$(NAME)" "$(CONFIG)"
+
+uninstall-service: ## stop and remove papertape@NAME; its account stays in /var/lib/papertape
+	@DESTDIR="$(DESTDIR)" sh systemd/install.sh uninstall "$(NAME)"
 
 # --- what a developer types -----------------------------------------------------------------------
 
@@ -114,6 +127,30 @@ browser:
 			>/dev/null 2>&1 </dev/null && exit 0; \
 	fi; \
 	echo "no Chromium here: the browser tests of the report will be skipped"
+
+# The unit is checked by systemd's own tools, run under a systemd of the tests' own, and installed
+# with a Python that is not in a home directory; those tests, too, say so when they skip.
+SERVICE_PACKAGES = systemd python3-venv shellcheck
+
+service-tools:
+	@missing=; \
+	for name in systemd-analyze shellcheck; do \
+		command -v $$name >/dev/null 2>&1 || missing="$$missing $$name"; \
+	done; \
+	/usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' \
+		>/dev/null 2>&1 || missing="$$missing /usr/bin/python3 with venv"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "installing Debian's $(SERVICE_PACKAGES) for the tests of the service"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		(apt-get update -q && apt-get install -q -y --no-install-recommends $(SERVICE_PACKAGES)) \
+			>/dev/null 2>&1 </dev/null && missing=; \
+	fi; \
+	if [ -n "$$missing" ]; then \
+		echo "SKIPPING tests of the service that need:$$missing (as root, apt-get would install them)"; \
+	fi; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "SKIPPING tests of the service under a real systemd: they need root"; \
+	fi
 
 # Versions move only here: one resolution for every supported Python and platform, hashes, no address.
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/uv pip compile --quiet --universal \

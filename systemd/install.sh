@@ -207,7 +207,7 @@ remove_old_releases() {
         elif [ -z "$DESTDIR" ] && in_use "$old"; then
             say "papertape $old is still running; its release goes with the next installation"
         else
-            rm -rf "${DESTDIR:?}$HOME_DIRECTORY/$old"
+            rm -rf "$DESTDIR$HOME_DIRECTORY/${old:?}"
         fi
     done
 }
@@ -264,7 +264,7 @@ remove_config() {
 
 remove_shared() {
     rm -f "$DESTDIR$COMMAND" "$DESTDIR$UNIT" "$DESTDIR$USERS" "$DESTDIR$DIRECTORIES"
-    rm -rf "${DESTDIR:?}$HOME_DIRECTORY"
+    rm -rf "$DESTDIR$HOME_DIRECTORY"
     rmdir "$DESTDIR$CONFIGS" 2>/dev/null || true # saved configs and strategies keep it
     if [ -z "$DESTDIR" ]; then
         tell_systemd daemon-reload
@@ -296,7 +296,7 @@ end_of_install() {
     runuser -u papertape -- env PAPERTAPE_STATE="$STATES/$1" "$COMMAND" config check \
         "$CONFIGS/$1.yaml" || code=$?
     if [ "$code" != 0 ]; then
-        say "papertape $2 is installed, but mend $CONFIGS/$1.yaml before it is started"
+        say "papertape $2 is installed; mend what is said above before papertape@$1 is started"
         exit "$code"
     fi
     say "papertape $2 is installed. Start:  systemctl enable --now papertape@$1"
