@@ -14,6 +14,7 @@ from typing import NamedTuple
 from daemon.errors import RefusedError
 from daemon.journal.codec import GENESIS, chained
 from daemon.journal.mark import DamagedMarkError, End, Ends, read_mark
+from daemon.journal.reader import version_of
 from daemon.journal.readonly import ReadOnlyFile
 from daemon.journal.tables import (
     CLOSINGS,
@@ -58,7 +59,7 @@ def check_state(state: Path) -> JournalEnds:
 def check_file(path: Path, marked: Ends | None = None) -> dict[str, End]:
     """The ends of the chains of a daemon's journal; RefusedError where it is not whole."""
     with closing(ReadOnlyFile(path)) as file:
-        version = known_version(file)
+        version = _live_version(file)
         file.snapshot()
         _check_pages(file)
         if version == SCHEMA_VERSION:
@@ -87,11 +88,12 @@ def known_mark(path: Path) -> tuple[Ends | None, str | None]:
 
 def refuse_missing(path: Path) -> None:
     """RefusedError where a journal that is not there has been there."""
-    if path.with_name(MARK).exists():
-        raise RefusedError(
-            f"{path}: missing, though {MARK} tells of one: {_WHAT_TO_DO} (`papertape account new` "
-            f"begins afresh)"
-        )
+    for left in (MARK, f"{path.name}-wal"):
+        if path.with_name(left).exists():
+            raise RefusedError(
+                f"{path}: missing, though {left} is there: `papertape restore` puts a copy in its "
+                f"place, `papertape account new` begins afresh"
+            )
 
 
 def refuse_behind(path: Path, ends: Ends, marked: Ends | None) -> None:
@@ -120,25 +122,16 @@ def _replaced(path: Path, table: Table, key: int) -> str:
 # --- the file -----------------------------------------------------------------------------------
 
 
-def known_version(file: ReadOnlyFile) -> int:
-    """The version of a daemon's journal; RefusedError where it is none, or one not known."""
-    path = file.path
-    (version,) = file.one("PRAGMA user_version")
-    (kind,) = file.one("PRAGMA application_id")
-    if version == 0:
-        raise RefusedError(f"{path}: not a journal (it is empty): {_WHAT_TO_DO}")
-    if version not in TABLES:
-        raise RefusedError(
-            f"{path}: journal version {version}, this papertape knows {SCHEMA_VERSION} at most: "
-            f"run the papertape that wrote it"
-        )
+def _live_version(file: ReadOnlyFile) -> int:
+    """Version 1 did not say whose journal it is."""
+    version, kind = version_of(file)
     if version > 1 and kind != LIVE:
-        raise RefusedError(f"{path}: not the journal of a daemon (a replay wrote it)")
-    return int(version)
+        raise RefusedError(f"{file.path}: not the journal of a daemon (a replay wrote it)")
+    return version
 
 
 def _check_pages(file: ReadOnlyFile) -> None:
-    found = [row[0] for row in file.rows("PRAGMA quick_check(1)")]
+    found = [row[0] for row in file.rows("PRAGMA integrity_check(1)")]
     if found != ["ok"]:
         words = " ".join(found[0].split())
         raise RefusedError(f"{file.path}: damaged pages ({words}): {_WHAT_TO_DO}")

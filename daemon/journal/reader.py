@@ -73,7 +73,7 @@ class JournalReader:
         self.path = path
         self._file = ReadOnlyFile(path)
         try:
-            self.is_live = checked_kind(self._file) == LIVE
+            self.is_live = _current_kind(self._file) == LIVE
         except BaseException:
             self.close()
             raise
@@ -114,6 +114,16 @@ class JournalReader:
         """The last stored turn; None where there is none."""
         names = ", ".join(TURNS.columns)
         row = self._file.one(f"SELECT {names} FROM turns ORDER BY seq DESC LIMIT 1")  # noqa: S608 - names from a table
+        return None if row is None else TurnRow(*row)
+
+    def last_turn_with(self, text: str) -> TurnRow | None:
+        """The last turn whose input or outputs hold a text as it stands in their JSON."""
+        names = ", ".join(TURNS.columns)
+        query = (
+            f"SELECT {names} FROM turns WHERE instr(outputs, ?) OR (kind = 'command' "  # noqa: S608 - names from a table
+            f"AND instr(input, ?)) ORDER BY seq DESC LIMIT 1"
+        )
+        row = self._file.one(query, text, text)
         return None if row is None else TurnRow(*row)
 
     def slice_before(self, seq: int, slices: int) -> int | None:
@@ -173,8 +183,8 @@ class JournalReader:
         return problems
 
 
-def checked_kind(file: ReadOnlyFile) -> int:
-    """The application_id of a journal of this version; RefusedError for anything else."""
+def version_of(file: ReadOnlyFile) -> tuple[int, int]:
+    """Version and application_id of a journal; RefusedError where it is none that is known."""
     path = file.path
     (version,) = file.one("PRAGMA user_version")
     (kind,) = file.one("PRAGMA application_id")
@@ -182,14 +192,19 @@ def checked_kind(file: ReadOnlyFile) -> int:
         raise RefusedError(f"{path}: not a journal (it is empty): restore it from a copy")
     if version > SCHEMA_VERSION:
         raise RefusedError(
-            f"{path}: journal version {version}, this papertape reads {SCHEMA_VERSION}: it was "
-            f"written by a newer one"
+            f"{path}: journal version {version}, this papertape reads {SCHEMA_VERSION}: run the "
+            f"newer one that wrote it"
         )
+    if version not in TABLES or (version > 1 and kind not in (LIVE, REPLAY)):
+        raise RefusedError(f"{path}: not a journal (another program's database)")
+    return version, kind
+
+
+def _current_kind(file: ReadOnlyFile) -> int:
+    version, kind = version_of(file)
     if version < SCHEMA_VERSION:
         raise RefusedError(
-            f"{path}: journal version {version}, this papertape reads {SCHEMA_VERSION}: replay it "
-            f"again, or let `papertape run` bring a daemon's up to date"
+            f"{file.path}: journal version {version}, this papertape reads {SCHEMA_VERSION}: "
+            f"replay the run again (`papertape run` brings a daemon's journal up to date)"
         )
-    if kind not in (LIVE, REPLAY):
-        raise RefusedError(f"{path}: not a journal (another program's database)")
-    return int(kind)
+    return kind

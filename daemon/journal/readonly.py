@@ -71,9 +71,17 @@ class ReadOnlyFile:
             raise self._refused(error) from None
 
     def backup(self, target: sqlite3.Connection) -> None:
-        """Copy the whole file, as of one moment, into another."""
+        """Copy the whole file, as of one moment, into another.
+
+        RefusedError where this one is damaged, sqlite3.Error where the other cannot be written.
+        """
         self._follow()
-        self._connection.backup(target)
+        try:
+            self._connection.backup(target)
+        except sqlite3.DatabaseError as error:
+            if _primary(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                raise self._refused(error) from None
+            raise
 
     def _follow(self) -> None:
         """A daemon has begun to write since: share its log."""
@@ -92,7 +100,7 @@ class ReadOnlyFile:
         return found.st_ino, found.st_size, found.st_mtime_ns
 
     def _refused(self, error: sqlite3.DatabaseError) -> RefusedError | NotPermittedError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        code = _primary(error)
         if code in _CANNOT_SHARE:
             return _not_permitted(
                 self.path, "it was not closed and its log cannot be read from here"
@@ -100,6 +108,11 @@ class ReadOnlyFile:
         if code == sqlite3.SQLITE_NOTADB:
             return RefusedError(f"{self.path}: not a journal ({error}): restore it from a copy")
         return RefusedError(f"{self.path}: damaged ({error}): restore it from a copy")
+
+
+def _primary(error: sqlite3.Error) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
 
 
 def _not_permitted(path: Path, why: str | None) -> NotPermittedError:

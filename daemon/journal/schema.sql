@@ -167,8 +167,26 @@ LEFT JOIN updated AS u ON u.order_id = json_extract(o.body, '$.order_id')
 WHERE o.type = 'OrderAccepted';
 
 CREATE VIEW positions AS
-SELECT symbol, sum(CASE side WHEN 'buy' THEN quantity ELSE -quantity END) AS quantity
-FROM fills GROUP BY symbol;
+WITH splits AS ( -- the last one of each symbol says what is held after it
+    SELECT
+        json_extract(body, '$.action.symbol') AS symbol,
+        json_extract(body, '$.quantity') AS quantity,
+        max(seq) AS seq
+    FROM outputs WHERE type = 'ActionApplied' AND json_extract(body, '$.action.type') = 'Split'
+    GROUP BY 1
+), moves AS (
+    SELECT
+        seq,
+        json_extract(body, '$.symbol') AS symbol,
+        json_extract(body, '$.quantity') * iif(json_extract(body, '$.side') = 'buy', 1, -1)
+            AS quantity
+    FROM outputs WHERE type = 'Fill'
+)
+SELECT
+    m.symbol AS symbol,
+    coalesce(s.quantity, 0) + sum(iif(m.seq >= coalesce(s.seq, 0), m.quantity, 0)) AS quantity
+FROM moves AS m LEFT JOIN splits AS s ON s.symbol = m.symbol
+GROUP BY m.symbol;
 
 CREATE VIEW denials AS
 SELECT
@@ -229,6 +247,43 @@ SELECT
     json_extract(p.value, '$.value') AS value,
     json_extract(p.value, '$.failure') AS failure
 FROM turns AS t, json_each(t.predictions) AS p;
+
+CREATE VIEW equity AS
+WITH moves AS ( -- what came into cash in each turn
+    SELECT
+        seq,
+        sum(CASE type
+            WHEN 'Fill' THEN
+                json_extract(body, '$.quantity') * json_extract(body, '$.price_e4') * 100
+                    * iif(json_extract(body, '$.side') = 'buy', -1, 1)
+                - json_extract(body, '$.commission_micros') - json_extract(body, '$.sec_micros')
+                - json_extract(body, '$.taf_micros') - json_extract(body, '$.cat_micros')
+            WHEN 'DividendPaid' THEN json_extract(body, '$.cash_micros')
+            ELSE iif(json_extract(body, '$.action.type') = 'Split',
+                json_extract(body, '$.cash_micros'), 0)
+        END) AS micros
+    FROM outputs WHERE type IN ('Fill', 'DividendPaid', 'ActionApplied')
+    GROUP BY seq
+), balances AS (
+    SELECT
+        t.instant,
+        t.equity,
+        json_extract(s.opening, '$.values.portfolio.cash_micros')
+            + sum(coalesce(m.micros, 0)) OVER (PARTITION BY t.segment ORDER BY t.seq) AS cash,
+        max(max(coalesce(t.equity, 0)) OVER (ORDER BY t.seq),
+            coalesce((SELECT json_extract(opening, '$.values.risk.starting_cash_micros')
+                FROM segments WHERE segment = 1), 0)) AS peak
+    FROM turns AS t
+    JOIN segments AS s ON s.segment = t.segment
+    LEFT JOIN moves AS m ON m.seq = t.seq
+)
+SELECT
+    strftime('%Y-%m-%dT%H:%M:%SZ', instant / 1000000000, 'unixepoch') AS ts,
+    equity / 1000000.0 AS equity,
+    cash / 1000000.0 AS cash,
+    (equity - cash) / 1000000.0 AS position_value,
+    100.0 * (equity - peak) / peak AS drawdown_pct
+FROM balances WHERE equity IS NOT NULL;
 
 CREATE VIEW gaps AS
 SELECT

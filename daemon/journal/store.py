@@ -32,6 +32,7 @@ from daemon.journal.faults import JournalBrokenError, JournalFullError, storage_
 from daemon.journal.integrity import known_mark, refuse_behind, refuse_missing
 from daemon.journal.ledger import LedgerRow
 from daemon.journal.mark import End, Ends, MarkFile
+from daemon.journal.migrations import migrate
 from daemon.journal.tables import CLOSINGS, LEDGER, MARKED, SEGMENTS, TURNS, Table
 from daemon.state_directory import MARK
 
@@ -322,11 +323,12 @@ class LiveJournal:
 
 def _prepared(path: Path) -> Ends | None:
     """What the mark says of the journal, which is there afterwards."""
-    marked, _ = known_mark(path.with_name(MARK))
-    if not path.exists():
+    if path.exists():
+        migrate(path)
+    else:
         refuse_missing(path)
         create_journal(path)
-    return marked
+    return known_mark(path.with_name(MARK))[0]
 
 
 def _not_opened(path: Path, error: Exception) -> RefusedError:
