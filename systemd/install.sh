@@ -138,20 +138,26 @@ service_python() {
         file=$("$candidate" -c 'import ensurepip, os, sys, venv
 if (3, 11) <= sys.version_info[:2] < (3, 14): print(os.path.realpath(sys._base_executable))' \
             2>/dev/null) || continue
-        case $file in
-            '') ;;
-            /home/* | /root/* | /run/user/* | /tmp/* | /var/tmp/*) unseen="$unseen $file" ;;
-            *)
-                echo "$file"
-                return
-                ;;
-        esac
+        [ -n "$file" ] || continue
+        if hidden "$file"; then
+            unseen="$unseen $file"
+        else
+            echo "$file"
+            return
+        fi
     done
     [ -z "$unseen" ] ||
         refuse 78 "the service is not allowed to see$unseen: install a Python outside of home" \
             "directories (Debian: apt-get install python3 python3-venv) or name one: PYTHON=FILE"
     refuse 78 "papertape needs Python 3.11 to 3.13 with venv (Debian: apt-get install python3" \
         "python3-venv); none works here (tried: ${PYTHON:-python3.13 python3.12 python3.11 python3})"
+}
+
+hidden() {
+    for folder in /home /root /run/user /tmp /var/tmp; do
+        case $1 in "$folder"/*) return 0 ;; esac
+    done
+    return 1
 }
 
 # --- releases: one directory each, never changed once complete ---------------------------------

@@ -1,10 +1,10 @@
 #!/bin/sh
 # A systemd of its own, as PID 1 of namespaces of its own:  unshare -m sh sdrun.sh UNITS OPT
 #
-# It sees this machine's files, but /etc and /usr/local/bin as copies, /run and /var/lib empty,
-# OPT as /opt/papertape, and of all units those in the folder UNITS alone, which it may change. It
-# has no network but loopback. Nothing of it outlives the script, which ends when it is told to
-# (SIGTERM) or when systemd does. Needs root and cgroup v2; exits 1 where the kernel refuses.
+# It sees this machine's files, but /etc and /usr/local/bin as copies, /run and /var/lib empty, the
+# folder OPT as /opt with what else is there mounted into it, and of all units those in the folder
+# UNITS alone; both it may change. It has no network but loopback. It prints the process that holds
+# its namespaces, and ends when told to (SIGTERM), and all of it with it. Needs root and cgroup v2.
 
 set -eu
 units=$1
@@ -50,16 +50,13 @@ rm -rf /etc/systemd/system /etc/papertape
 mkdir -p /etc/systemd/system
 mount --bind "$units" /etc/systemd/system
 
-mkdir /run/opt
-mount --rbind /opt /run/opt
-mount -t tmpfs -o mode=755 none /opt
-for entry in /run/opt/*; do
-    [ -d "$entry" ] || continue
-    mkdir "/opt/$(basename "$entry")"
-    mount --rbind "$entry" "/opt/$(basename "$entry")"
+for entry in /opt/*; do
+    folder=$opt/$(basename "$entry")
+    [ -d "$entry" ] && [ ! -e "$folder" ] || continue
+    mkdir "$folder"
+    mount --rbind "$entry" "$folder"
 done
-mkdir -p /opt/papertape
-mount --bind "$opt" /opt/papertape
+mount --rbind "$opt" /opt
 
 mount --make-rshared / # credentials are handed over through a shared mount
 mount --bind /proc/sys /proc/sys

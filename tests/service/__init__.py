@@ -1,0 +1,1 @@
+"""The service: its unit, its installer, and both under a real systemd."""
