@@ -311,3 +311,15 @@ def test_what_a_thin_bar_left_of_a_pending_order_is_recalled() -> None:
     )
     assert fills(result) == [(1, 40, 100.0)]
     assert why(result, 1) == ("cancelled", "HALTED")
+
+
+@pytest.mark.parametrize("first", [Pause, Reduce])
+def test_a_halt_after_a_pause_lets_no_exit_rest_either(first: Any) -> None:
+    """Both come in bar 1, whose entry cannot be recalled: no stop, so 10 shares are held at 95."""
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), (100.0, 101.0, 94.0, 95.0), flat(95.0)]},
+        at={0: [target(10, stop_price=95.0)]},
+        commands=[say(first, middle(1)), say(Halt, middle(1) + 1)],
+    )
+    assert fills(result) == [(1, 10, 100.0)]
+    assert [accepted.order_id for accepted in result.orders] == [1]
