@@ -1,6 +1,25 @@
-"""`python -m daemon` is `papertape`."""
+"""`papertape`, also `python -m daemon`: the entry point.
 
-from daemon.cli import main
+`run` is killed by signals that must be obeyed from the first moment on, so their handlers are
+installed before anything else is imported.
+"""
+
+import sys
+
+from daemon.control.killswitch import KILL_SWITCH
+
+
+def main() -> int:
+    """Run the command line of this process and return its exit code."""
+    if sys.argv[1:2] == ["run"]:
+        KILL_SWITCH.install()
+    if not __debug__:
+        print("papertape: python -O leaves its assertions out: start it without", file=sys.stderr)
+        return 78
+    from daemon.cli import main as run
+
+    return run()
+
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -41,6 +41,18 @@ class RefusedError(PapertapeError):
     code = Exit.REFUSED
 
 
+class BusyError(PapertapeError):
+    """Somebody else holds what is asked for, or did not answer in time."""
+
+    code = Exit.BUSY
+
+
+class NotPermittedError(PapertapeError):
+    """This user may not do that; the text says what to type instead."""
+
+    code = Exit.PERMISSION
+
+
 def one_line(error: Exception) -> str:
     """The type, the text and the place of an error in a user's code, on one line."""
     frames = traceback.extract_tb(error.__traceback__)

@@ -5,13 +5,94 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from daemon.errors import NotPermittedError, UsageError
+
+HOME = Path("/var/lib/papertape")
+"""Where systemd keeps the state directories of its instances, one folder a name."""
+
+JOURNAL, LOCK = "journal.db", "daemon.lock"
+
 
 def resolve_state(option: str | None) -> Path:
     """The state directory for verbs that need no daemon: `--state`, the environment, `./state`.
 
     It need not exist yet; whoever writes into it makes it.
     """
+    given = _given(option)
+    return Path("state").absolute() if given is None else given
+
+
+def resolve_daemon(name: str | None, option: str | None) -> Path:
+    """The state directory of a daemon, for verbs that act on one; it is never created.
+
+    NAME, else `--state`, $PAPERTAPE_STATE, $STATE_DIRECTORY, `./state` if it holds a journal, else
+    the only journal under /var/lib/papertape. UsageError lists the daemons found where none is
+    meant for sure.
+    """
+    if name is not None and option is not None:
+        raise UsageError(f"{name} and --state {option}: give one of them")
+    if name is not None:
+        return _named(name)
+    given = _given(option)
+    if given is not None:
+        if not _is_a_daemons(given):
+            raise UsageError(f"{given}: no daemon has run here (there is no {JOURNAL})", *_found())
+        return given
+    here = Path("state").absolute()
+    if _is_a_daemons(here):
+        return here
+    there = daemons()
+    if len(there) == 1:
+        return there[0]
+    first = "which daemon? give its NAME or --state DIR" if there else "no daemon found"
+    raise UsageError(f"{first} (./state holds no {JOURNAL})", *_found())
+
+
+def daemons() -> list[Path]:
+    """The state directories under /var/lib/papertape that hold a journal."""
+    try:
+        return sorted(path for path in HOME.iterdir() if _is_a_daemons(path))
+    except OSError:
+        return []
+
+
+def _given(option: str | None) -> Path | None:
     for given in (option, os.environ.get("PAPERTAPE_STATE"), os.environ.get("STATE_DIRECTORY")):
         if given:
             return Path(given).expanduser().absolute()
-    return Path("state").absolute()
+    return None
+
+
+def _named(name: str) -> Path:
+    if "/" in name or name in ("", ".", ".."):
+        raise UsageError(f"{name!r} is not a name; for a folder write --state {name}")
+    path = HOME / name
+    if not _is_a_daemons(path):
+        raise UsageError(f"no daemon {name}: {path} holds no {JOURNAL}", *_found())
+    return path
+
+
+def _is_a_daemons(path: Path) -> bool:
+    """Whether a daemon has used the directory, be it that it has only begun to.
+
+    NotPermittedError where this user may not look into it.
+    """
+    for name in (JOURNAL, LOCK):
+        try:
+            os.stat(path / name)  # noqa: PTH116 - Path.exists hides that one may not look
+        except PermissionError:
+            raise NotPermittedError(
+                f"{path}: you may not look into it: use its user, as in `sudo -u papertape "
+                f"papertape …`, or join the group papertape"
+            ) from None
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _found() -> list[str]:
+    there = daemons()
+    if not there:
+        return [f"daemons found: none under {HOME}"]
+    return ["daemons found: " + ", ".join(path.name for path in there)]

@@ -38,6 +38,7 @@ from daemon.core.turn import Turn, instant_of
 from daemon.ports import Feed, Gate, Sink
 from daemon.steps import Steps
 from daemon.tasks import Busy, StageTask, TaskFailedError
+from daemon.view import PortfolioView
 
 if TYPE_CHECKING:
     from daemon.models.protocol import Predictor
@@ -107,6 +108,11 @@ class Pipeline:
     def predictions(self) -> list[tuple[int, Prediction]]:
         """One (bar end, prediction) for each prediction that a decision was made with."""
         return self._steps.predictions
+
+    @property
+    def view(self) -> PortfolioView:
+        """What the strategy sees of the account."""
+        return self._steps.view
 
     @property
     def intents(self) -> Sequence[Intent] | None:

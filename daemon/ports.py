@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from daemon.core.events import Input
 from daemon.core.turn import Turn
+
+if TYPE_CHECKING:
+    from daemon.feeds.bar_clock import Emitted
 
 
 class Sink(Protocol):
@@ -34,6 +37,19 @@ class Feed(Protocol):
 
     def chunks(self) -> AsyncIterator[Iterable[Input]]:
         """The chunks; between two of them the loop gets its turn."""
+
+
+class Source(Protocol):
+    """Where a live feed's inputs come from: a tape at its pace, or a gateway."""
+
+    def now(self) -> int:
+        """Event time: the instant of a command that is given now."""
+
+    async def run(self, offer: Callable[[Emitted], Awaitable[Turn]]) -> None:
+        """Offer each input when its time has come; ends when there will be no more."""
+
+    def standing(self) -> dict[str, Any]:
+        """What status tells of it: kind, state, the next expected bar, gaps by outcome."""
 
 
 class Gate(Protocol):

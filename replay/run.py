@@ -95,6 +95,13 @@ def load_inputs(
     """Load and check everything; RefusedError has a line for each problem, nothing is played."""
     config = load_config(config_path, overrides, state=state)
     require_supported(config)
+    return inputs_for(config, state, period)
+
+
+def inputs_for(
+    config: Config, state: Path, period: Period = NO_PERIOD, *, warm_up: str | int = 0
+) -> Inputs:
+    """As `load_inputs`, for a config that is loaded; `warm_up` counts where it says nothing."""
     require_tape(config)
     calendar = load_calendar(state, config.bars.calendar)
     start = end = None
@@ -112,12 +119,12 @@ def load_inputs(
     )
     if not tape.has_volume and config.execution.participation_fraction is not None:
         raise RefusedError(
-            f"{config_path}: the tape has no volume, so fills cannot be limited to a part of it: "
+            f"{config.path}: the tape has no volume, so fills cannot be limited to a part of it: "
             f"set execution.participation_fraction: null"
         )
     predictor = build_predictor(config.model, config.symbols, config.predictions_path(state))
     strategy = build_strategy(config.strategy_class, config.strategy_params, config.symbols)
-    warmup = _warmup_bars(config, strategy, predictor)
+    warmup = warmup_bars(config, strategy, predictor, warm_up)
     window = _window(config, tape, start, end, warmup, period)
     sessions = _sessions(config, tape, calendar, window)
     tables = load_fee_tables()
@@ -258,12 +265,14 @@ def _corporate_actions(config: Config, state: Path) -> tuple[CorporateAction, ..
     return read_corporate_actions(path) if path.exists() else ()
 
 
-def _warmup_bars(config: Config, strategy: Strategy, predictor: Predictor | None) -> int:
-    """`warmup_bars` as a number; left out it is 0, since a replay's tape is cut at its start."""
-    asked = config.warmup_bars
+def warmup_bars(
+    config: Config, strategy: Strategy, predictor: Predictor | None, otherwise: str | int
+) -> int:
+    """`warmup_bars` as a number; `otherwise` (auto or a number) counts where it is left out."""
+    asked = otherwise if config.warmup_bars is None else config.warmup_bars
     if asked == "auto":
         return max(strategy.warmup_bars, predictor.warmup_bars if predictor else 0)
-    return asked or 0
+    return int(asked)
 
 
 def _window(

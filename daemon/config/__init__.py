@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.config.loader import load_config
+from daemon.config.loader import load_config, load_resolved
 from daemon.config.models import (
     DEFAULT_ACTIONS,
     Action,
@@ -60,6 +60,7 @@ __all__ = [
     "TapeConfig",
     "TapeFeedConfig",
     "load_config",
+    "load_resolved",
     "require_supported",
     "require_tape",
     "setting_of",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
+from daemon.config.emit import to_yaml
 from daemon.config.explain import place_of, problems_of
 from daemon.config.models import Config
 from daemon.config.overrides import apply_overrides
@@ -48,6 +50,22 @@ def load_config(
     _refuse([*document.problems, *problems, *parameters.problems], path)
     assert config is not None, "no problem, no config"
     return _completed(config, parameters, document, path, folder, state)
+
+
+def load_resolved(
+    resolved: Mapping[str, Any], source: Path, base: Path, *, state: Path | None = None
+) -> Config:
+    """A config from what `Config.resolved` gave, as a journal keeps it.
+
+    `source` is what errors name, `base` the folder of relative paths and strategies. RefusedError
+    where it is none any more: a strategy that has gone, a key this version does not know.
+    """
+    document = parse(to_yaml(resolved))
+    config, problems = _validated(document)
+    parameters = check_parameters(document, base)
+    _refuse([*document.problems, *problems, *parameters.problems], source)
+    assert config is not None, "no problem, no config"
+    return _completed(config, parameters, document, source, base, state)
 
 
 def _read(path: Path) -> Document:

@@ -1,0 +1,144 @@
+"""The verbs of the daemon: `run`, and what acts on a running one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from daemon.cli.common import Json, Name, Set, State, app, settings_of
+from daemon.paths import resolve_daemon, resolve_state
+
+Reason = Annotated[str, Parameter(help="Why, for the journal.")]
+
+
+@app.command
+def run(*, config: Path, settings: Set = None, state: State = None) -> int:
+    """The daemon, in the foreground (what systemd starts); SIGTERM or Ctrl-C stops it in order.
+
+    Parameters
+    ----------
+    config
+        The config file; its `feed` says where bars come from.
+    """
+    from daemon.config import load_config, require_supported
+    from daemon.live import run as run_daemon
+    from daemon.observability.logs import configure
+    from replay.live_feed import prepare
+
+    overrides = settings_of(settings)
+    path = resolve_state(state)
+    loaded = load_config(config, overrides, state=path)
+    require_supported(loaded)
+    form = loaded.observability.log if not sys.stderr.isatty() else "text"
+    log = configure(form, run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
+    try:
+        return run_daemon(loaded, path, prepare, log, overrides)
+    finally:
+        log.close()
+
+
+@app.command
+def status(
+    name: Name = None,
+    /,
+    *,
+    watch: Annotated[bool, Parameter(negative="")] = False,
+    check: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+    state: State = None,
+) -> int:
+    """What the daemon does and why: state, holds, positions, orders, profit, last and next bar.
+
+    Parameters
+    ----------
+    watch
+        Show it again every second.
+    check
+        Exit 1 unless the daemon runs and is ACTIVE.
+    """
+    from daemon.control.verbs import status as show
+
+    return show(resolve_daemon(name, state), watch=watch, check=check, as_json=json)
+
+
+@app.command
+def kill(
+    name: Name = None,
+    /,
+    *,
+    flatten: Annotated[bool, Parameter(negative="")] = False,
+    reason: Reason = "",
+    state: State = None,
+) -> int:
+    """Stop trading now: no new order, whether the daemon runs, hangs or is down.
+
+    Parameters
+    ----------
+    flatten
+        Close every position as well, at the next bars' prices.
+    """
+    from daemon.control.kill import kill as throw
+
+    return throw(resolve_daemon(name, state), reason=reason, flatten=flatten)
+
+
+@app.command
+def pause(name: Name = None, /, *, reason: Reason = "", state: State = None) -> int:
+    """No new orders until `resume`; protective stops stay."""
+    from daemon.control.verbs import tell
+
+    return tell(resolve_daemon(name, state), "pause", reason=reason)
+
+
+@app.command
+def resume(name: Name = None, /, *, reason: Reason = "", state: State = None) -> int:
+    """Lift every hold below a halt, the feed's excepted."""
+    from daemon.control.verbs import tell
+
+    return tell(resolve_daemon(name, state), "resume", reason=reason)
+
+
+@app.command
+def reduce(name: Name = None, /, *, reason: Reason = "", state: State = None) -> int:
+    """No entries, exits run on, until `resume`."""
+    from daemon.control.verbs import tell
+
+    return tell(resolve_daemon(name, state), "reduce", reason=reason)
+
+
+@app.command
+def reload(name: Name = None, /, *, state: State = None) -> int:
+    """Read the config again: limits and observability; any other change is refused by name."""
+    from daemon.control.verbs import tell
+
+    return tell(resolve_daemon(name, state), "reload")
+
+
+@app.command
+def reset(
+    name: Name = None,
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why trading may go on, for the journal.")],
+    accept: Annotated[
+        str | None, Parameter(help="loss, drawdown or mismatch: a cause that persists.")
+    ] = None,
+    state: State = None,
+) -> int:
+    """Lift the HALT latch; account and positions untouched."""
+    from daemon.control.reset import reset as lift
+
+    return lift(resolve_daemon(name, state), reason=reason, accept=accept)
+
+
+@app.command
+def note(text: str, /, name: Name = None, *, state: State = None) -> int:
+    """Write a remark into the journal."""
+    from daemon.control.verbs import tell
+
+    return tell(resolve_daemon(name, state), "note", reason=text)

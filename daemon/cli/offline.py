@@ -1,0 +1,165 @@
+"""The verbs that need no daemon: replay, verify, init, config, data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from daemon.cli.common import Json, Run, Set, State, app, config_app, data_app, settings_of
+from daemon.errors import UsageError
+from daemon.paths import resolve_state
+
+# --- replay --------------------------------------------------------------------------------------
+
+
+@app.command
+def replay(  # noqa: PLR0913 - one parameter an option
+    *,
+    config: Path,
+    bars: Path | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    settings: Set = None,
+    label: str | None = None,
+    out: Path | None = None,
+    open_report: Annotated[bool, Parameter(name="--open", negative="")] = False,
+    html: Annotated[bool, Parameter(name="--html", negative="--no-html", show=False)] = True,
+    quiet: Annotated[bool, Parameter(negative="")] = False,
+    state: State = None,
+) -> int:
+    """Play a tape through the daemon's tasks and leave a run directory.
+
+    Parameters
+    ----------
+    config
+        The config file.
+    bars
+        The tape, in place of the config's tape.path.
+    start
+        First instant: a date or a date and time, exchange time unless a zone is given.
+    end
+        Last instant; a date includes its day.
+    label
+        A name to find the run by.
+    out
+        Where the run directory goes (default: runs/ of the state directory).
+    open_report
+        Open the report in a browser.
+    html
+        --no-html leaves the report out.
+    quiet
+        Print the run directory alone.
+    """
+    from replay.cli import replay as run
+
+    overrides = settings_of(settings)
+    if bars is not None:
+        overrides.append(("tape.path", str(bars.absolute())))
+    return run(
+        config=config,
+        state=resolve_state(state),
+        overrides=overrides,
+        start=start,
+        end=end,
+        label=label,
+        out=out,
+        html=html,
+        open_report=open_report,
+        quiet=quiet,
+    )
+
+
+@app.command
+def verify(run: Run = "latest", /, *, json: Json = False, state: State = None) -> int:
+    """Play a run's journal again and prove it equal, or name the first turn that differs."""
+    from replay.verify import verify as verify_run
+
+    return verify_run(run, state=resolve_state(state), as_json=json)
+
+
+@app.command
+def init(directory: Path, /) -> int:
+    """Write a runnable, commented config with a sample tape and strategy into a new folder."""
+    from replay.init import init as write
+
+    return write(directory)
+
+
+# --- config --------------------------------------------------------------------------------------
+
+
+@config_app.command(name="check")
+def config_check(*files: Path, settings: Set = None) -> int:
+    """Check configs: all errors at once, each with file:line:col; exit 78 where there are any."""
+    from daemon.config.verbs import config_check as check
+
+    if not files:
+        raise UsageError("config check needs a FILE")
+    return check(files, settings_of(settings))
+
+
+@config_app.command(name="show")
+def config_show(file: Path, /, *, settings: Set = None, json: Json = False) -> int:
+    """The resolved config, and where each value comes from."""
+    from daemon.config.verbs import config_show as show
+
+    return show(file, settings_of(settings), as_json=json)
+
+
+@config_app.command(name="schema")
+def config_schema() -> int:
+    """The JSON Schema of a config, for editors."""
+    from daemon.config.verbs import config_schema as schema
+
+    return schema()
+
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+@data_app.command(name="check")
+def data_check(  # noqa: PLR0913 - one parameter an option
+    file: Path,
+    /,
+    *,
+    config: Path | None = None,
+    symbol: str | None = None,
+    size: str | None = None,
+    grid: str | None = None,
+    timezone: str | None = None,
+    dialect: str = "auto",
+    json: Json = False,
+    state: State = None,
+) -> int:
+    """What a file of bars holds, and what is wrong with it; exit 1 on an error in the data.
+
+    Parameters
+    ----------
+    config
+        Take symbols, size, grid and the tape's options from this config.
+    symbol
+        The symbol of the file (default: told by its name or column).
+    size
+        1h, 30m, 15m, 5m or 1m (default: told by the most common step).
+    grid
+        session or clock (default: told by the stamps).
+    timezone
+        Zone of stamps that carry none.
+    dialect
+        auto, papertape, yfinance, ib_async, alpaca, polygon, lean.
+    """
+    from replay.cli import data_check as check
+
+    return check(
+        file=file,
+        state=resolve_state(state),
+        config=config,
+        symbol=symbol,
+        size=size,
+        grid=grid,
+        timezone=timezone,
+        dialect=dialect,
+        as_json=json,
+    )

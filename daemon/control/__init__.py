@@ -1,0 +1,1 @@
+"""What reaches the daemon from outside: signals, the latch, the control socket."""

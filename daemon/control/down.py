@@ -1,0 +1,43 @@
+"""The standing of a daemon that is down: its journal, played again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from daemon.control.latch import Latch
+from daemon.control.status import down_document
+from daemon.errors import RefusedError
+from daemon.fees import load_fee_tables
+from daemon.journal.reader import JournalReader
+from daemon.recovery import MismatchError, Rerun, rerun
+from daemon.segments import setup_of
+from daemon.state_directory import JOURNAL
+from daemon.tasks import TaskFailedError
+
+
+def down_standing(state: Path) -> dict[str, Any]:
+    """The account as its last committed turn left it."""
+    reader = JournalReader(state / JOURNAL)
+    try:
+        return down_document(rerun_last(reader, state), Latch(state))
+    finally:
+        reader.close()
+
+
+def rerun_last(reader: JournalReader, state: Path, until: int | None = None) -> Rerun:
+    """The last segment played again; RefusedError where it does not come out as recorded."""
+    segments = reader.segments()
+    if not segments:
+        raise RefusedError(f"{reader.path}: nothing has been committed yet")
+    segment = segments[-1]
+    if until is not None:
+        segment = next(one for one in reversed(segments) if one.first_seq <= until)
+    setup = setup_of(segment.manifest, load_fee_tables(), state, reader.path)
+    try:
+        return rerun(reader, segment, setup, until=until)
+    except (MismatchError, TaskFailedError) as error:
+        raise RefusedError(
+            f"{reader.path}: recorded turns do not come out as recorded: {error}: `papertape "
+            f"verify --state {state}` says more"
+        ) from None

@@ -1,0 +1,123 @@
+"""`papertape kill`: the latch first, then the signal, then wait until the halt is in the journal.
+
+It works whether the daemon runs, hangs or is down, and says which of these it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+from daemon.control.latch import Latch
+from daemon.core.outputs import StateChanged
+from daemon.core.trading_state import TradingState
+from daemon.errors import BusyError, Exit, NotPermittedError
+from daemon.feeds.times import iso_z
+from daemon.journal.codec import decode_outputs
+from daemon.journal.reader import JournalReader
+from daemon.state_directory import JOURNAL, owner_of
+
+ACKNOWLEDGED_WITHIN_S = 5.0
+LOOK_EVERY_S = 0.05
+_RESET = '"type":"Reset"'
+
+
+def kill(state: Path, *, reason: str, flatten: bool) -> int:
+    """Throw the latch and say what came of it; 0 once no order can come any more.
+
+    NotPermittedError where the latch could not be made, BusyError where a running daemon has not
+    acknowledged in time (it is latched all the same).
+    """
+    print(f"state   {state}")
+    latch = Latch(state)
+    already = latch.is_set()
+    try:
+        latch.throw("operator", reason or "papertape kill", flatten=flatten)
+    except PermissionError:
+        raise NotPermittedError(
+            f"{state}: you may not write there, NOTHING was stopped; type: {_as_its_user(state)}"
+            f"papertape kill --state {state}{' --flatten' if flatten else ''}"
+        ) from None
+    latch.sync()
+    print("latched" + (" already" if already else "") + ": no new order is accepted")
+    process = owner_of(state)
+    if process is None:
+        print("the daemon is down: it will start HALTED (`papertape reset` lifts it)")
+        return Exit.OK
+    since = _last_seq(state)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(process, signal.SIGUSR2 if flatten else signal.SIGUSR1)
+    deadline = time.monotonic() + ACKNOWLEDGED_WITHIN_S
+    while time.monotonic() < deadline:
+        found = acknowledged(state, flatten=flatten)
+        if found is not None:
+            seq, instant = found
+            word = "HALTED already since" if seq <= since else "HALTED at"
+            print(f"{word} turn {seq} ({iso_z(instant)}), acknowledged by process {process}")
+            _say_positions(state, flatten=flatten)
+            return Exit.OK
+        if owner_of(state) is None:
+            print("the daemon has ended: it will start HALTED")
+            return Exit.OK
+        time.sleep(LOOK_EVERY_S)
+    raise BusyError(
+        f"{state}: latched, not acknowledged by process {process} within "
+        f"{ACKNOWLEDGED_WITHIN_S:g} s: no order is accepted, but the daemon is busy or hangs "
+        f"(`kill -QUIT {process}` writes where into its log)"
+    )
+
+
+def acknowledged(state: Path, *, flatten: bool) -> tuple[int, int] | None:
+    """The turn that halted the account (and told it to flatten) for good, and its instant."""
+    reader = JournalReader(state / JOURNAL)
+    try:
+        changed = reader.last_turn_with('"type":"StateChanged"')
+        if changed is None or _state_after(changed.outputs) != TradingState.HALTED.name:
+            return None
+        if not flatten:
+            return changed.seq, changed.instant
+        told, lifted = reader.last_turn_with('"type":"Flatten"'), reader.last_turn_with(_RESET)
+        if told is None or (lifted is not None and lifted.seq > told.seq):
+            return None
+        return told.seq, told.instant
+    finally:
+        reader.close()
+
+
+def _state_after(outputs: str) -> str | None:
+    changes = [one for one in decode_outputs(outputs) if isinstance(one, StateChanged)]
+    return changes[-1].state if changes else None
+
+
+def _last_seq(state: Path) -> int:
+    reader = JournalReader(state / JOURNAL)
+    try:
+        last = reader.last_turn()
+        return 0 if last is None else last.seq
+    finally:
+        reader.close()
+
+
+def _say_positions(state: Path, *, flatten: bool) -> None:
+    """What is left on, from the daemon if it answers."""
+    from daemon.control.client import ask
+    from daemon.control.status_text import flatten_lines, left_open_lines
+
+    with contextlib.suppress(BusyError, NotPermittedError):
+        document = ask(state, "status", within_s=1.0)["status"]
+        lines = flatten_lines(document) if flatten else left_open_lines(document)
+        for line in lines:
+            print(line)
+
+
+def _as_its_user(state: Path) -> str:
+    """`sudo -u OWNER ` for the user the directory belongs to."""
+    import pwd
+
+    try:
+        return f"sudo -u {pwd.getpwuid(state.stat().st_uid).pw_name} "
+    except (KeyError, OSError):
+        return "sudo "

@@ -1,0 +1,127 @@
+"""What each request to a running daemon does: commands become turns, answers come from them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from daemon import service
+from daemon.control.reload import Reloading, plan_reload
+from daemon.control.server import Handler, Request
+from daemon.control.status import live_document, told_changes
+from daemon.core.events import Commands, Note, Pause, Reduce, Resume
+from daemon.core.outputs import CommandRefused, StateChanged
+from daemon.core.trading_state import HoldSource
+from daemon.core.turn import Turn
+from daemon.errors import Exit, PapertapeError
+
+if TYPE_CHECKING:
+    from daemon.live import Live
+
+_OWN_LINES = {
+    Pause: "no new orders; protective stops kept (`papertape resume` goes on)",
+    Reduce: "no entries, exits run on (`papertape resume` goes on)",
+    Resume: "",
+    Note: "",
+}
+
+
+def handlers(live: Live) -> Operator:
+    """The handlers of a live account."""
+    return Operator(live)
+
+
+class Operator:
+    """Handlers by verb; each waits until its turn is committed."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._reloading: set[asyncio.Task[None]] = set()
+
+    def by_verb(self) -> Mapping[str, Handler]:
+        """What the control socket offers."""
+        return {
+            "status": self.status,
+            "pause": self._simple(Pause),
+            "resume": self._simple(Resume),
+            "reduce": self._simple(Reduce),
+            "note": self._simple(Note),
+            "reset": self.reset,
+            "reload": self.reload,
+        }
+
+    async def status(self, request: Request) -> dict[str, Any]:
+        """The whole standing of the daemon, between two turns or in an open one."""
+        return {"code": 0, "lines": [], "status": live_document(self._live)}
+
+    def _simple(self, kind: type[Pause | Resume | Reduce | Note]) -> Handler:
+        async def handle(request: Request) -> dict[str, Any]:
+            reason = str(request.get("reason") or "")
+
+            def make(now: int) -> Commands:
+                return kind(now, HoldSource.OPERATOR, reason)
+
+            turn = await self._live.inbox.command(make)
+            lines = told_changes(turn, self._live.rerun.account)
+            if _OWN_LINES[kind] and any(isinstance(x, StateChanged) for x in turn.outputs):
+                lines.append(_OWN_LINES[kind])
+            if kind is Note:
+                lines = [f"noted as turn {turn.seq}"]
+            return self._answer(turn, lines)
+
+        return handle
+
+    async def reset(self, request: Request) -> dict[str, Any]:
+        """Lift the halts and then the latch; refused while a cause persists."""
+        live = self._live
+        making = live.committer.making_reset(
+            HoldSource.OPERATOR, str(request.get("reason") or ""), request.get("accept")
+        )
+        turn = await live.inbox.command(making)
+        lines = told_changes(turn, live.rerun.account)
+        if live.switch.closed() and not _refused(turn):
+            lines.append("a kill came during the reset: still HALTED")
+        return self._answer(turn, lines)
+
+    async def reload(self, request: Request) -> dict[str, Any]:
+        """Read the config again: limits and observability only; anything else changes nothing."""
+        service.reloading()
+        try:
+            reloading = plan_reload(self._live)
+            turn = None
+            if reloading.make is not None:
+                turn = await self._live.inbox.command(reloading.make)
+            self._take_over(reloading)
+        finally:
+            service.ready("reloaded")
+        lines = list(reloading.changes) or ["nothing has changed in the config"]
+        if turn is None:
+            return {"code": 0, "lines": lines, "turn": None}
+        return self._answer(turn, lines)
+
+    def reload_by_signal(self) -> None:
+        """SIGHUP: the same, told in the log."""
+        task = asyncio.get_running_loop().create_task(self._reload_and_log())
+        self._reloading.add(task)
+        task.add_done_callback(self._reloading.discard)
+
+    async def _reload_and_log(self) -> None:
+        try:
+            answer = await self.reload({})
+        except PapertapeError as error:
+            self._live.log.exception("reload_refused", problem="; ".join(error.lines))
+        else:
+            self._live.log.info("reloaded", changes="; ".join(answer["lines"]))
+
+    def _take_over(self, reloading: Reloading) -> None:
+        self._live.config = reloading.config
+
+    def _answer(self, turn: Turn, lines: list[str]) -> dict[str, Any]:
+        state = self._live.rerun.account.control.state.name
+        code = Exit.CHECK_FAILED if _refused(turn) else Exit.OK
+        return {"code": int(code), "lines": lines, "state": state, "turn": turn.seq}
+
+
+def _refused(turn: Turn) -> bool:
+    return any(isinstance(output, CommandRefused) for output in turn.outputs)

@@ -1,0 +1,95 @@
+"""`papertape reset`: asked of the running daemon, or carried out here under its lock."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from daemon.control.client import NotListeningError
+from daemon.control.killswitch import KillSwitch
+from daemon.control.status import told_changes
+from daemon.control.verbs import tell
+from daemon.core.events import Reset
+from daemon.core.outputs import CommandRefused
+from daemon.core.trading_state import HoldSource
+from daemon.core.turn import Turn
+from daemon.errors import Exit, UsageError
+from daemon.opening import Opened, open_as_recorded
+from daemon.state_directory import StateDirectory
+
+CAUSES = ("loss", "drawdown", "mismatch")
+
+
+def reset(state: Path, *, reason: str, accept: str | None) -> int:
+    """Lift the halts and the latch; 1 where it was refused because a cause persists."""
+    if accept is not None and accept not in CAUSES:
+        raise UsageError(f"--accept {accept}: one of {', '.join(CAUSES)}")
+    if not reason.strip():
+        raise UsageError("--reason: say why trading may go on")
+    try:
+        return tell(state, "reset", reason=reason, accept=accept)
+    except NotListeningError:
+        return _reset_here(state, reason, accept)
+
+
+def _reset_here(path: Path, reason: str, accept: str | None) -> int:
+    """Under the lock, the chain checked: one turn more in the journal of a daemon that is down."""
+    state = StateDirectory(path)
+    with state:
+        opened = open_as_recorded(path)
+        switch = KillSwitch()
+        switch.attach(state.latch)
+        turn = asyncio.run(_commit_reset(state, opened, reason, accept))
+        refused = any(isinstance(output, CommandRefused) for output in turn.outputs)
+        for line in told_changes(turn, opened.rerun.account):
+            print(
+                line if not refused else f"papertape: {line}",
+                file=sys.stderr if refused else sys.stdout,
+            )
+        if refused:
+            return Exit.CHECK_FAILED
+        switch.release(switch.kills)
+        print(
+            f"the latch is lifted: the daemon will start {opened.rerun.account.control.state.name}"
+        )
+    return Exit.OK
+
+
+async def _commit_reset(
+    state: StateDirectory, opened: Opened, reason: str, accept: str | None
+) -> Turn:
+    from daemon.journal.store import LiveJournal
+
+    again = opened.rerun
+    kept = _Kept()
+    again.pipeline.go_live(kept, KillSwitch())
+    journal = await LiveJournal.open(state.journal)
+    try:
+        new = opened.new_segment
+        if new is not None:
+            await journal.open_segment(new.first_seq, new.reason, new.manifest, new.opening)
+        command = Reset(again.last_instant, HoldSource.OPERATOR, reason, accept)
+        again.pipeline.play_through([command])
+        assert kept.turn is not None, "a command is always kept"
+        await journal.commit(kept.turn, (), time.time_ns())
+    finally:
+        await journal.close()
+    return kept.turn
+
+
+class _Kept:
+    """Keeps the one turn."""
+
+    every_turn = True
+
+    def __init__(self) -> None:
+        self.turn: Turn | None = None
+
+    def keep(self, turn: Turn) -> None:
+        """Take it."""
+        self.turn = turn
+
+    def flush(self) -> None:
+        """It is committed by whoever made it."""

@@ -1,0 +1,197 @@
+"""The standing of an account as one document, for a running daemon and for one that is down.
+
+Instants are ISO-8601 with `Z`, money is dollars; the text for screens is made from it elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from daemon import ENGINE_VERSION, __version__
+from daemon.core.account import Account
+from daemon.core.outputs import CommandRefused, Fill, OrderAccepted, OrderUpdated, StateChanged
+from daemon.core.trading_state import TradingState
+from daemon.core.turn import Turn
+from daemon.core.units import E4_PER_USD, MICROS_PER_E4, MICROS_PER_USD
+from daemon.core.working_order import WorkingOrder
+from daemon.feeds.times import iso_z
+
+if TYPE_CHECKING:
+    from daemon.control.latch import Latch
+    from daemon.live import Live
+    from daemon.recovery import Rerun
+
+
+def live_document(live: Live) -> dict[str, Any]:
+    """Everything about a running daemon."""
+    again = live.rerun
+    document = rerun_document(again, live.source.now(), live.state.latch)
+    document["daemon"] = {
+        "running": True,
+        "process": os.getpid(),
+        "started": iso_z(int(live.started) * 1_000_000_000),
+        "blocked": live.committer.blocked,
+    }
+    document["feed"] = live.source.standing()
+    document["tasks"] = [
+        {"name": task.name, "health": task.health.value, "failures": task.failures}
+        for task in again.pipeline.tasks.values()
+    ]
+    document["config_path"] = str(live.config.path.absolute())
+    return document
+
+
+def down_document(again: Rerun, latch: Latch) -> dict[str, Any]:
+    """Everything about an account whose daemon is down."""
+    document = rerun_document(again, again.last_instant, latch)
+    document["daemon"] = {"running": False}
+    return document
+
+
+def rerun_document(again: Rerun, now: int, latch: Latch) -> dict[str, Any]:
+    """The account, its last turn, the latch and what it runs on."""
+    account, said = again.account, latch.read()
+    manifest = again.segment.manifest
+    return {
+        "name": manifest["config"]["name"],
+        **account_document(account, now),
+        "latch": None if said is None else said._asdict(),
+        "flatten": latch.wants_flat(),
+        "event_time": iso_z(now) if now else None,
+        "last_turn": again.pipeline.seq,
+        "last_bars": {
+            bar.symbol: iso_z(bar.end) for bar in (account.venue.book.last.bars)
+        } if account.venue.book.last else {},
+        "warming": _warming(again),
+        "segment": again.segment.segment,
+        "digest": again.digest_now,
+        "versions": {
+            "papertape": __version__,
+            "engine": ENGINE_VERSION,
+            "model": manifest["model"],
+            "strategy": manifest["strategy"]["kind"],
+        },
+    }  # fmt: skip
+
+
+def _warming(again: Rerun) -> dict[str, int] | None:
+    """How many bars strategy and model have seen of those they need; None once they have."""
+    needed = again.setup.warmup_bars
+    seen = min((p.bars for p in again.account.portfolio.positions.values()), default=0)
+    return {"seen": seen, "needed": needed} if seen < needed else None
+
+
+def account_document(account: Account, now: int) -> dict[str, Any]:
+    """State, holds, money, positions and orders at event time `now`."""
+    portfolio, control, risk = account.portfolio, account.control, account.risk
+    equity, peak = portfolio.equity_micros, risk.peak_micros
+    return {
+        "state": control.state.name,
+        "holds": [
+            {
+                "source": hold.source,
+                "level": TradingState(hold.level).name,
+                "since": iso_z(hold.since),
+                "reason": hold.reason,
+            }
+            for hold in control.holds
+        ],
+        "flattening": control.flattening,
+        "equity_usd": equity / MICROS_PER_USD,
+        "cash_usd": portfolio.cash_micros / MICROS_PER_USD,
+        "starting_cash_usd": risk.starting_cash_micros / MICROS_PER_USD,
+        "day_pnl_usd": (equity - risk.baseline_micros) / MICROS_PER_USD,
+        "total_pnl_usd": (equity - risk.starting_cash_micros) / MICROS_PER_USD,
+        "drawdown_pct": 100 * min(0, equity - peak) / peak,
+        "positions": list(_positions(account)),
+        "orders": [_order(account, order, now) for order in account.venue.book.working.values()],
+    }
+
+
+def _positions(account: Account) -> Iterable[dict[str, Any]]:
+    for position in account.portfolio.positions.values():
+        if not position.quantity:
+            continue
+        held = abs(position.quantity)
+        value = position.quantity * position.close_e4 * MICROS_PER_E4 / MICROS_PER_USD
+        sign = 1 if position.quantity > 0 else -1
+        yield {
+            "symbol": position.symbol,
+            "quantity": position.quantity,
+            "average_usd": position.cost_e4 / held / E4_PER_USD,
+            "close_usd": position.close,
+            "value_usd": value,
+            "unrealised_usd": value - sign * position.cost_e4 / E4_PER_USD,
+            "has_stop": has_stop(account, position.symbol),
+        }
+
+
+def has_stop(account: Account, symbol: str) -> bool:
+    """Whether a working stop would close the position."""
+    return any(
+        order.is_protective and order.stop_e4 is not None
+        for order in account.venue.book.orders_of(symbol)
+    )
+
+
+def _order(account: Account, order: WorkingOrder, now: int) -> dict[str, Any]:
+    book, spec = account.venue.book, order.spec
+    pending = book.is_fill_pending(order, now)
+    return {
+        "order_id": order.order_id,
+        "symbol": order.symbol,
+        "side": spec.side.value,
+        "remaining": order.remaining,
+        "type": spec.order_type.value,
+        "limit_usd": None if order.limit_e4 is None else order.limit_e4 / E4_PER_USD,
+        "stop_usd": None if order.stop_e4 is None else order.stop_e4 / E4_PER_USD,
+        "time_in_force": spec.time_in_force.value,
+        "origin": spec.origin.value,
+        "status": "FILL_PENDING" if pending else order.status.value,
+        "eligible_from": iso_z(order.eligible_from),
+        "reason": spec.reason,
+    }
+
+
+# --- what a command did ---------------------------------------------------------------------------
+
+
+def told_changes(turn: Turn, account: Account) -> list[str]:
+    """What came of a command's turn, one line each, for the one who gave it."""
+    lines: list[str] = []
+    state = account.control.state.name
+    for output in turn.outputs:
+        if isinstance(output, StateChanged):
+            word = "lifted" if output.lifted else "set"
+            lines.append(
+                f"{output.previous} → {output.state}: {output.level} of {output.source} {word}"
+            )
+        elif isinstance(output, OrderUpdated):
+            lines.append(f"order {output.order_id} ({output.symbol}): {output.status.value}")
+        elif isinstance(output, OrderAccepted):
+            lines.append(
+                f"order {output.order_id}: {output.side.value} {output.quantity} {output.symbol}, "
+                f"eligible from {iso_z(output.eligible_from)}"
+            )
+        elif isinstance(output, Fill):
+            lines.append(f"fill {output.fill_id}: {output.side.value} {output.quantity}")
+        elif isinstance(output, CommandRefused):
+            lines.append(f"refused: {output.detail}")
+    if not lines:
+        lines.append(f"nothing changed: the account is {state}")
+    if account.control.state is TradingState.HALTED:
+        lines += left_open(account)
+    return lines
+
+
+def left_open(account: Account) -> list[str]:
+    """What a halt leaves on: positions, and whether anything would close them."""
+    return [
+        f"{position.quantity:+d} {position.symbol} "
+        + ("with a stop" if has_stop(account, position.symbol) else "now without a stop")
+        + ("" if account.control.flattening else "; `papertape kill --flatten` closes it")
+        for position in account.portfolio.positions.values()
+        if position.quantity
+    ]

@@ -1,0 +1,288 @@
+"""The daemon: one live account from start-up to its end.
+
+Order of start: config, lock, latch, recovery, journal, control socket, and only then READY and
+the first input. Order of stop: nothing more is admitted, the open turn is committed, the account
+is written down by value, the journal is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from daemon import ENGINE_VERSION, __version__, service
+from daemon.committer import Committer
+from daemon.control.killswitch import KILL_SWITCH, KillSwitch
+from daemon.control.server import ControlServer
+from daemon.core.trading_state import HoldSource
+from daemon.core.values import values_of
+from daemon.errors import Exit, PapertapeError
+from daemon.inbox import Inbox
+from daemon.journal.faults import JournalBrokenError, JournalFullError
+from daemon.opening import Opened, open_live
+from daemon.ports import Source
+from daemon.recovery import Rerun
+from daemon.segments import Setup
+from daemon.state_directory import StateDirectory
+from daemon.supervisor import supervise
+from daemon.tasks import TaskFailedError
+
+if TYPE_CHECKING:
+    from daemon.config import Config
+    from daemon.journal.store import LiveJournal
+
+STOP_WITHIN_S = 15.0
+"""How long the open turn of a stopping daemon may take; systemd's own limit is longer."""
+HEARTBEAT_S = 1.0
+MARK_EVERY_S = 60.0
+
+MakeSource = Callable[[tuple[int, int] | None, bool], Source]
+"""(place of the last input in the journal, whether the feed's hold is in force) -> source."""
+
+
+class Prepare(Protocol):
+    """Loads what the feed of a config needs."""
+
+    def __call__(self, config: Config, state: Path) -> tuple[Setup, MakeSource]:
+        """RefusedError where something is missing or wrong."""
+
+
+@dataclass(slots=True)
+class Live:
+    """A running daemon, for whoever asks about it."""
+
+    state: StateDirectory
+    setup: Setup
+    opened: Opened
+    inbox: Inbox
+    committer: Committer
+    journal: LiveJournal
+    source: Source
+    switch: KillSwitch
+    log: Any
+    started: float
+    stop: Callable[[str], None]
+    config: Config
+    overrides: Sequence[tuple[str, str]]
+
+    @property
+    def rerun(self) -> Rerun:
+        """The account and its pipeline."""
+        return self.opened.rerun
+
+
+def run(
+    config: Config,
+    state_path: Path,
+    prepare: Prepare,
+    log: Any,
+    overrides: Sequence[tuple[str, str]] = (),
+) -> int:
+    """Run the daemon until it is stopped or its tape ends; the exit code.
+
+    `overrides` are those `config` was loaded with, for a reload.
+    """
+    switch = KILL_SWITCH
+    state = StateDirectory(state_path)
+    state.make()
+    with state:
+        switch.attach(state.latch)
+        state.latch.arm()
+        setup, make_source = prepare(config, state_path)
+        opened = open_live(state_path, setup)
+        log.info(
+            "recovered",
+            turns=opened.rerun.turns,
+            segment="new" if opened.new_segment else opened.rerun.segment.segment,
+            state=opened.rerun.account.control.state.name,
+        )
+        for note in opened.notes:
+            log.warning("start_note", note=note)
+        if switch.stops:
+            log.info("stopped", reason="asked to stop during start-up")
+            return Exit.OK
+        gc.collect()
+        gc.freeze()
+        daemon = _Daemon(state, setup, opened, switch, log, overrides)
+        try:
+            return asyncio.run(daemon.serve(make_source))
+        except PapertapeError:
+            raise  # it could not begin
+        except BaseException:
+            # Whatever ended it, a restart must not trade before somebody has looked.
+            switch.throw(HoldSource.FAULT, "the daemon ended by a fault")
+            state.latch.sync()
+            raise
+
+
+class _Daemon:
+    """The parts of a running daemon, and the order in which they come and go."""
+
+    def __init__(
+        self,
+        state: StateDirectory,
+        setup: Setup,
+        opened: Opened,
+        switch: KillSwitch,
+        log: Any,
+        overrides: Sequence[tuple[str, str]],
+    ) -> None:
+        self._state = state
+        self._setup = setup
+        self._opened = opened
+        self._switch = switch
+        self._log = log
+        self._overrides = overrides
+        self._started = time.time()
+        self._stopping: str | None = None
+        self._deadline: asyncio.Timeout | None = None
+        self._live: Live | None = None
+
+    async def serve(self, make_source: MakeSource) -> int:
+        """Everything between the recovered account and the closed journal."""
+        from daemon.journal.store import LiveJournal
+
+        again = self._opened.rerun
+        held = any(hold.cause == HoldSource.FEED for hold in again.account.control.holds)
+        source = make_source(again.position, held)
+        journal = await LiveJournal.open(self._state.journal)
+        try:
+            new = self._opened.new_segment
+            if new is not None:
+                await journal.open_segment(new.first_seq, new.reason, new.manifest, new.opening)
+            return await self._trade(journal, source)
+        finally:
+            await journal.close()
+            if journal.mark_failure is not None:
+                self._log.warning("mark_not_written", problem=journal.mark_failure)
+
+    async def _trade(self, journal: LiveJournal, source: Source) -> int:
+        from daemon.control.operator import handlers
+
+        again, switch = self._opened.rerun, self._switch
+        inbox = Inbox(source.now, again.last_instant)
+        committer = Committer(journal, inbox, switch, self._state.latch, again, self._log)
+        self._live = live = Live(
+            self._state, self._setup, self._opened, inbox, committer, journal, source, switch,
+            self._log, self._started, self._stop, self._setup.config, self._overrides,
+        )  # fmt: skip
+        again.pipeline.go_live(committer, switch)
+        if again.predictor is not None:
+            again.predictor.recorded = None
+        loop = asyncio.get_running_loop()
+        operator = handlers(live)
+        server = ControlServer(self._state.socket, operator.by_verb())
+        await server.start()
+        switch.wake = lambda: loop.call_soon_threadsafe(self._on_signal, operator.reload_by_signal)
+        committer.on_turn.append(self._told)
+        committer.agree()
+        self._on_signal(operator.reload_by_signal)  # what came before there was somebody to wake
+        service.ready(self._status_line())
+        self._log.info("ready", pid_file=str(self._state.path), version=__version__)
+        try:
+            return await self._supervised(live, source)
+        finally:
+            switch.wake = None
+            await server.stop()
+
+    async def _supervised(self, live: Live, source: Source) -> int:
+        beside = {"source": self._drive(source, live), "heartbeat": self._beat(live)}
+        try:
+            async with asyncio.timeout(None) as self._deadline:
+                await supervise(live.rerun.pipeline, live.inbox, beside=beside)
+        except TaskFailedError as error:
+            return self._failed(error)
+        except TimeoutError:
+            self._log.critical("stopped_with_open_turn", blocked=live.committer.blocked)
+            return Exit.INTERNAL
+        await self._close(live)
+        return Exit.OK
+
+    async def _drive(self, source: Source, live: Live) -> None:
+        """The source, until its tape ends; then the daemon stops."""
+        await source.run(live.inbox.offer)
+        self._stop("the tape has ended")
+        await asyncio.Event().wait()
+
+    async def _beat(self, live: Live) -> None:
+        """Idle passes of the loop: the watchdog, a latch that was made by hand, the mark."""
+        interval = service.watchdog_interval_s()
+        pause = HEARTBEAT_S if interval is None else min(HEARTBEAT_S, interval)
+        since_mark, told = 0.0, ""
+        while True:
+            service.alive()
+            line = self._status_line()
+            if line != told:
+                service.status(line)
+                told = line
+            live.committer.look()
+            if since_mark >= MARK_EVERY_S:
+                since_mark = 0.0
+                await live.journal.sync_mark()
+            await asyncio.sleep(pause)
+            since_mark += pause
+
+    async def _close(self, live: Live) -> None:
+        """After the last turn: the account by value, so that a changed config can go on from it."""
+        pipeline = live.rerun.pipeline
+        if pipeline.seq:
+            try:
+                await live.journal.write_closing(pipeline.seq, values_of(live.rerun.account))
+            except (JournalFullError, JournalBrokenError) as error:
+                self._log.warning("closing_not_written", problem=str(error))
+        self._log.info(
+            "stopped", reason=self._stopping, turns=pipeline.seq, digest=live.rerun.digest_now
+        )
+
+    def _failed(self, error: TaskFailedError) -> int:
+        """A dead task: latched, nothing of the open turn committed."""
+        self._switch.throw(HoldSource.FAULT, str(error))
+        self._state.latch.sync()
+        lines = error.cause.lines if isinstance(error.cause, PapertapeError) else (str(error),)
+        self._log.critical("task_failed", task=error.task, problem=" ".join(lines), error=error)
+        return Exit.INTERNAL
+
+    # --- signals and the end --------------------------------------------------------------------
+
+    def _on_signal(self, reload_config: Callable[[], None]) -> None:
+        assert self._live is not None, "signals before the daemon is live"
+        if self._switch.stops:
+            self._stop("asked to stop by a signal")
+        if self._switch.reloads:
+            self._switch.reloads = 0
+            reload_config()
+        self._live.committer.look()
+
+    def _stop(self, reason: str) -> None:
+        """Stop in order; what has begun may take STOP_WITHIN_S."""
+        if self._stopping is not None or self._live is None:
+            return
+        self._stopping = reason
+        service.stopping(f"stopping: {reason}")
+        self._log.info("stopping", reason=reason)
+        self._live.inbox.stop()
+        if self._deadline is not None:
+            self._deadline.reschedule(asyncio.get_running_loop().time() + STOP_WITHIN_S)
+
+    def _told(self, turn: Any, seconds: float) -> None:
+        self._log.turn = turn.seq
+
+    def _status_line(self) -> str:
+        account = self._opened.rerun.account
+        state = account.control.state.name
+        held = ", ".join(
+            f"{position.quantity:+d} {position.symbol}"
+            for position in account.portfolio.positions.values()
+            if position.quantity
+        )
+        return f"{state}; {held or 'flat'}; turn {self._opened.rerun.pipeline.seq}"
+
+
+def versions() -> Mapping[str, str | int]:
+    """What status and metrics say about this program."""
+    return {"papertape": __version__, "engine": ENGINE_VERSION}

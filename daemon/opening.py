@@ -1,0 +1,252 @@
+"""How a live account begins: anew, where the journal left off, or in a new segment.
+
+| the journal | what decides | then |
+|---|---|---|
+| none yet | | a new account, segment 1 |
+| its turns come out as recorded | is the same | the segment goes on |
+| its turns come out as recorded | has changed | a new segment from the account as it is |
+| was closed in order | has changed | a new segment from the values it was closed with |
+| its turns come out otherwise | | a new segment, `HALTED`, from the recorded outputs alone |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from daemon.core.account import Account
+from daemon.core.fold import Fold
+from daemon.core.trading_state import Hold, HoldSource, TradingState
+from daemon.core.turn import Turn
+from daemon.core.values import AccountValues, restore, values_of
+from daemon.errors import PapertapeError, RefusedError
+from daemon.fees import load_fee_tables
+from daemon.journal.codec import (
+    Digest,
+    decode_input,
+    decode_outputs,
+    decode_predictions,
+)
+from daemon.journal.integrity import check_state
+from daemon.journal.reader import JournalReader, SegmentRow, TurnRow
+from daemon.pipeline import Pipeline
+from daemon.recovery import MismatchError, RecordedFirst, Rerun, rerun, warm_up
+from daemon.segments import Setup, setup_of, what_changed
+from daemon.state_directory import JOURNAL, MARK
+from daemon.tasks import TaskFailedError
+
+
+@dataclass(slots=True)
+class NewSegment:
+    """A segment that is to be opened before the first turn."""
+
+    first_seq: int
+    reason: str
+    manifest: Mapping[str, Any]
+    opening: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Opened:
+    """A live account before its first new turn.
+
+    `notes` are what an operator should know about the start, one text each.
+    """
+
+    rerun: Rerun
+    new_segment: NewSegment | None
+    notes: list[str]
+    mark_note: str | None = None
+
+
+def open_live(state: Path, setup: Setup) -> Opened:
+    """Recover the journal of a state directory, or begin one; RefusedError leaves it untouched."""
+    if not (state / JOURNAL).exists() and not (state / MARK).exists():
+        account = setup.open_account()
+        return _in_new_segment(setup, values_of(account), 1, "start", None, None, [])
+    ends = check_state(state)
+    reader = JournalReader(state / JOURNAL)
+    try:
+        segments = reader.segments()
+        if not segments:  # it was created and nothing was ever committed
+            account = setup.open_account()
+            return _in_new_segment(setup, values_of(account), 1, "start", None, None, [])
+        opened = _recovered(state, reader, segments[-1], setup, ends.last_seq)
+        opened.mark_note = ends.mark_note
+        return opened
+    finally:
+        reader.close()
+
+
+def open_as_recorded(state: Path) -> Opened:
+    """Recover with what the last segment traded with, for a command to a daemon that is down.
+
+    Its model is not asked: a slice must not be admitted.
+    """
+    ends = check_state(state)
+    reader = JournalReader(state / JOURNAL)
+    try:
+        segments = reader.segments()
+        if not segments:
+            raise RefusedError(f"{reader.path}: nothing has been committed yet")
+        segment = segments[-1]
+        setup = setup_of(segment.manifest, load_fee_tables(), state, reader.path)
+        try:
+            return Opened(rerun(reader, segment, setup), None, [])
+        except (MismatchError, TaskFailedError) as error:
+            opened = _from_outputs(reader, segment, setup, ends.last_seq, str(error))
+            assert opened.new_segment is not None, "it cannot go on"
+            opened.new_segment.manifest = segment.manifest  # the model's hash among the rest
+            return opened
+    finally:
+        reader.close()
+
+
+def _recovered(
+    state: Path, reader: JournalReader, segment: SegmentRow, setup: Setup, last_seq: int
+) -> Opened:
+    changes = what_changed(segment.manifest, setup.manifest(), last_reload(reader, segment))
+    if not changes:
+        try:
+            return Opened(rerun(reader, segment, setup), None, [])
+        except (MismatchError, TaskFailedError) as error:
+            return _from_outputs(reader, segment, setup, last_seq, str(error))
+    reason = "; ".join(changes)
+    position = last_position(reader, segment)
+    closing = reader.closing(last_seq)
+    if closing is not None:
+        values = msgspec.convert(closing, AccountValues)
+        return _in_new_segment(setup, values, last_seq + 1, reason, reader, position, changes)
+    try:
+        old = setup_of(segment.manifest, load_fee_tables(), state, reader.path)
+        values = values_of(rerun(reader, segment, old).account)
+    except (MismatchError, TaskFailedError, PapertapeError) as error:
+        text = f"{error} (changed since: {reason})"
+        return _from_outputs(reader, segment, setup, last_seq, text)
+    return _in_new_segment(setup, values, last_seq + 1, reason, reader, position, changes)
+
+
+def _from_outputs(
+    reader: JournalReader, segment: SegmentRow, setup: Setup, last_seq: int, text: str
+) -> Opened:
+    """What was recorded counts: an account folded from it, halted until somebody has looked."""
+    values, instant = folded(reader, segment)
+    hold = Hold(HoldSource.MISMATCH, TradingState.HALTED, instant, text)
+    values = replace(values, holds=(*values.holds, hold))
+    notes = [f"recorded turns do not come out as recorded: {text}"]
+    position = last_position(reader, segment)
+    reason = f"mismatch: {text}"
+    return _in_new_segment(setup, values, last_seq + 1, reason, reader, position, notes)
+
+
+def folded(reader: JournalReader, segment: SegmentRow) -> tuple[AccountValues, int]:
+    """A segment's account from its recorded outputs, and the instant of its last turn."""
+    fold = Fold(msgspec.convert(segment.opening["values"], AccountValues))
+    instant = 0
+    for row in reader.turns(segment.segment):
+        fold.add(turn_of(row))
+        instant = max(instant, row.instant)
+    return fold.values(), instant
+
+
+def turn_of(row: TurnRow) -> Turn:
+    """A turn as it was recorded."""
+    assert row.input is not None, "a live journal stores every input"
+    return Turn(
+        row.seq,
+        row.instant,
+        decode_input(row.kind, row.input),
+        decode_outputs(row.outputs),
+        tuple(decode_predictions(row.predictions)) if row.predictions else (),
+        row.gate,
+        row.equity,
+    )
+
+
+def last_reload(reader: JournalReader, segment: SegmentRow) -> dict[str, Any] | None:
+    """The risk section that the segment's last reload put in force."""
+    risk = None
+    for row in reader.turns(segment.segment):
+        if row.kind == "command" and row.input is not None and '"Reload"' in row.input:
+            risk = msgspec.json.decode(row.input)["risk"]
+    return risk
+
+
+def last_position(reader: JournalReader, segment: SegmentRow) -> tuple[int, int] | None:
+    """Where the feed stands: (instant, 0 for a slice and 1 for a tick) of its last input."""
+    found = segment.opening.get("position")
+    position = None if found is None else (int(found[0]), int(found[1]))
+    for row in reader.turns(segment.segment):
+        if row.kind != "command":
+            position = (row.instant, int(row.kind == "tick"))
+    return position
+
+
+def _in_new_segment(
+    setup: Setup,
+    values: AccountValues,
+    first_seq: int,
+    reason: str,
+    reader: JournalReader | None,
+    position: tuple[int, int] | None,
+    notes: list[str],
+) -> Opened:
+    account = _restored(setup, values)
+    manifest = setup.manifest()
+    opening = {
+        "values": msgspec.to_builtins(values),
+        "warm_from": None if reader is None else _warm_from(reader, first_seq, setup.warmup_bars),
+        "position": position,
+    }
+    segment = SegmentRow(0, first_seq, reason, manifest, opening)
+    predictor = RecordedFirst(setup.predictor) if setup.config.model is not None else None
+    nothing = _Nothing()
+    pipeline = Pipeline(account, setup.strategy, predictor, nothing, seq=first_seq - 1)
+    if reader is not None:
+        try:
+            warm_up(reader, segment, setup.strategy, predictor, pipeline.view)
+        except Exception as error:
+            raise RefusedError(
+                f"{setup.config.path}: strategy {setup.config.strategy.kind} raised on bars that "
+                f"were recorded before: {type(error).__name__}: {error}"
+            ) from error
+    last = 0 if position is None else position[0]
+    again = Rerun(
+        segment, setup, account, pipeline, predictor, Digest(), position, last_instant=last
+    )
+    return Opened(again, NewSegment(first_seq, reason, manifest, opening), notes)
+
+
+def _restored(setup: Setup, values: AccountValues) -> Account:
+    account = setup.open_account()
+    try:
+        restore(account, values)
+    except ValueError as error:
+        raise RefusedError(
+            f"{setup.config.path}: symbols: {error}: keep the symbol, or close the position first"
+        ) from None
+    return account
+
+
+def _warm_from(reader: JournalReader, first_seq: int, bars: int) -> int | None:
+    """The turn from which the recorded bars are enough to warm indicators up; None for none."""
+    if bars == 0:
+        return None
+    return reader.slice_before(first_seq, bars)
+
+
+class _Nothing:
+    """A sink before there is one."""
+
+    every_turn = True
+
+    def keep(self, turn: Turn) -> None:
+        raise AssertionError("a turn before the account was live")
+
+    def flush(self) -> None:
+        """Nothing waits."""

@@ -1,0 +1,277 @@
+"""Start-up is recovery: recorded turns are played again and must come out as recorded.
+
+The same pipeline that trades plays the rows of a segment, with the predictions and the look at
+the gate that were recorded; then it goes on live. `papertape verify` and `status` (of a daemon
+that is down) use the same, without going on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from daemon.core.account import Account
+from daemon.core.events import Command, Input, MarketSlice, Outcome, Prediction, Reload, Tick
+from daemon.core.outputs import Output, StateChanged
+from daemon.core.trading_state import HoldSource
+from daemon.core.turn import Turn
+from daemon.core.values import AccountValues, restore
+from daemon.feeds.times import iso_z
+from daemon.journal.codec import (
+    Digest,
+    decode_input,
+    decode_outputs,
+    decode_predictions,
+    encode_outputs,
+)
+from daemon.journal.reader import JournalReader, SegmentRow, TurnRow
+from daemon.models.protocol import Predictor
+from daemon.pipeline import Pipeline
+from daemon.ports import Sink
+from daemon.segments import Setup
+from daemon.strategies.protocol import Strategy
+
+CHUNK_TURNS = 512
+
+
+class MismatchError(Exception):
+    """A recorded turn did not come out as it was recorded; the text names it."""
+
+    def __init__(self, seq: int, text: str) -> None:
+        super().__init__(text)
+        self.seq = seq
+
+
+class RecordedFirst:
+    """The predictions that were recorded while turns are played again, then the model's.
+
+    The model sees the recorded bars as well, so that it is as warm as it was.
+    """
+
+    def __init__(self, model: Predictor | None) -> None:
+        self.recorded: Sequence[Prediction] | None = ()
+        self._model = model
+        self.warmup_bars = model.warmup_bars if model else 0
+        self.sha256 = model.sha256 if model else ""
+
+    def predict(
+        self, market: MarketSlice
+    ) -> Sequence[Prediction] | Awaitable[Sequence[Prediction]]:
+        """See `Predictor`."""
+        if self.recorded is None:
+            assert self._model is not None, "live without a model"
+            return self._model.predict(market)
+        self.warm(market)
+        return self.recorded
+
+    def warm(self, market: MarketSlice) -> None:
+        """Let the model see a bar."""
+        warm = getattr(self._model, "warm", None)
+        if warm is not None:
+            warm(market)
+
+
+@dataclass(slots=True)
+class Rerun:
+    """A segment after its recorded turns: an account that can go on.
+
+    `position` is the place of the last slice or tick in the feed: (instant, 0 for a slice and 1
+    for a tick), None where there was none. `turns` is how many were played.
+    """
+
+    segment: SegmentRow
+    setup: Setup
+    account: Account
+    pipeline: Pipeline
+    predictor: RecordedFirst | None
+    digest: Digest
+    position: tuple[int, int] | None = None
+    last_instant: int = 0
+    turns: int = 0
+    reloaded_risk: dict[str, Any] | None = None
+
+    @property
+    def digest_now(self) -> str:
+        """The digest of the segment so far."""
+        return self.digest.hexdigest(self.pipeline.ends, self.pipeline.equity)
+
+
+def rerun(
+    reader: JournalReader,
+    segment: SegmentRow,
+    setup: Setup,
+    *,
+    until: int | None = None,
+    tee: Sink | None = None,
+) -> Rerun:
+    """Play a segment again, up to turn `until`; MismatchError at the first turn that differs.
+
+    `tee` gets the turns that have outputs. What is stored and cannot be read raises
+    msgspec.MsgspecError or ValueError.
+    """
+    account = setup.open_account()
+    restore(account, msgspec.convert(segment.opening["values"], AccountValues))
+    predictor = None
+    if setup.config.model is not None:
+        predictor = RecordedFirst(setup.predictor)
+    played = _RecordedTurns(reader, segment, predictor, until, tee)
+    pipeline = Pipeline(
+        account,
+        setup.strategy,
+        predictor,
+        played,
+        strategy_failures(reader, segment.segment),
+        gate=played,
+        seq=segment.first_seq - 1,
+    )
+    played.pipeline = pipeline
+    done = Rerun(segment, setup, account, pipeline, predictor, played.digest)
+    warm_up(reader, segment, setup.strategy, predictor, pipeline.view)
+    inputs = played.inputs(done)
+    pipeline.play_through(inputs)
+    return done
+
+
+def warm_up(
+    reader: JournalReader,
+    segment: SegmentRow,
+    strategy: Strategy,
+    predictor: RecordedFirst | None,
+    view: Any,
+) -> None:
+    """Show strategy and model the recorded bars before a segment, so that indicators are warm."""
+    first = segment.opening["warm_from"]
+    if first is None:
+        return
+    for row in reader.turns(after=first - 1):
+        if row.seq >= segment.first_seq:
+            return
+        if row.kind != "slice" or row.input is None:
+            continue
+        market = decode_input(row.kind, row.input)
+        assert isinstance(market, MarketSlice), row.kind
+        if market.bars:
+            if predictor is not None:
+                predictor.warm(market)
+            strategy.decide(market, {}, view)
+
+
+def strategy_failures(reader: JournalReader, segment: int) -> dict[int, str]:
+    """The turns in which the strategy raised, with what it said: it is not asked again there."""
+    found = {}
+    for row in reader.turns(segment):
+        if HoldSource.STRATEGY not in row.outputs:
+            continue
+        for output in decode_outputs(row.outputs):
+            if not isinstance(output, StateChanged) or output.lifted:
+                continue
+            if output.source == HoldSource.STRATEGY:
+                found[row.seq] = output.reason
+    return found
+
+
+class _RecordedTurns:
+    """The rows of a segment: the feed, the gate and, comparing, the sink of playing them again."""
+
+    every_turn = False
+
+    def __init__(
+        self,
+        reader: JournalReader,
+        segment: SegmentRow,
+        predictor: RecordedFirst | None,
+        until: int | None,
+        tee: Sink | None,
+    ) -> None:
+        self.digest = Digest()
+        self.pipeline: Pipeline | None = None
+        self._rows: Iterable[TurnRow] = reader.turns(segment.segment)
+        self._predictor = predictor
+        self._until = until
+        self._tee = tee
+        self._row: TurnRow | None = None
+        self._kept = False
+
+    def inputs(self, done: Rerun) -> Iterator[Input]:
+        """The recorded inputs; after each, its turn is compared with what is recorded."""
+        for row in self._rows:
+            if self._until is not None and row.seq > self._until:
+                break
+            assert row.input is not None, "a live journal stores every input"
+            item = decode_input(row.kind, row.input)
+            self._row, self._kept = row, False
+            if self._predictor is not None:
+                recorded = row.predictions
+                self._predictor.recorded = decode_predictions(recorded) if recorded else ()
+            yield item
+            self._compare_rest(row)
+            done.turns += 1
+            done.last_instant = max(done.last_instant, row.instant)
+            if isinstance(item, Command):
+                if isinstance(item, Reload):
+                    done.reloaded_risk = item.risk
+            else:
+                done.position = (row.instant, int(isinstance(item, Tick)))
+
+    def closed(self, place: int) -> bool:
+        """The gate as it was seen in the turn."""
+        assert self._row is not None, "no turn is open"
+        return self._row.gate is not None and place >= self._row.gate
+
+    def keep(self, turn: Turn) -> None:
+        """Compare a turn that came out with something."""
+        row = self._row
+        assert row is not None, "no turn is open"
+        self._kept = True
+        outputs = encode_outputs(turn.outputs)
+        if (turn.seq, turn.instant) != (row.seq, row.instant):
+            text = f"turn {row.seq} at {iso_z(row.instant)}: played again as turn {turn.seq}"
+            raise MismatchError(row.seq, text)
+        if outputs != row.outputs:
+            self._differs(row, turn.outputs)
+        self.digest.add(outputs)
+        if self._tee is not None:
+            self._tee.keep(turn)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def _compare_rest(self, row: TurnRow) -> None:
+        """A turn without outputs, and the equity after it."""
+        if not self._kept and row.outputs != "[]":
+            self._differs(row, ())
+        if row.equity is None:
+            return
+        assert self.pipeline is not None, "played without a pipeline"
+        equity = self.pipeline.equity[-1]
+        if equity != row.equity:
+            text = (
+                f"turn {row.seq} at {iso_z(row.instant)}: equity was {row.equity / 1e6:.6f}, "
+                f"played again {equity / 1e6:.6f}"
+            )
+            raise MismatchError(row.seq, text)
+
+    def _differs(self, row: TurnRow, now: Sequence[Output]) -> None:
+        was, again = first_output(decode_outputs(row.outputs), now)
+        text = f"turn {row.seq} at {iso_z(row.instant)}: recorded {was}; played again {again}"
+        raise MismatchError(row.seq, text)
+
+
+def first_output(old: Sequence[Output], new: Sequence[Output]) -> tuple[str, str]:
+    """The first outputs in which two turns differ, as texts."""
+    for was, now in zip(old, new, strict=False):
+        if was != now:
+            return repr(was), repr(now)
+    return _short(old[len(new) :]), _short(new[len(old) :])
+
+
+def _short(outputs: Sequence[Output]) -> str:
+    return repr(outputs[0]) if outputs else "nothing"
+
+
+def is_traded(item: Input) -> bool:
+    """Whether an input is a slice that is not warm-up."""
+    return isinstance(item, MarketSlice) and item.outcome is not Outcome.WARMUP

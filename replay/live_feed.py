@@ -1,0 +1,151 @@
+"""The daemon's tape feed: recorded bars that arrive when their time has come, at a pace.
+
+The clock is tape time. It never passes the end of a bar before that bar's turn is closed, so
+neither the pace nor a slow machine makes a bar late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from daemon.config import Config, TapeFeedConfig
+from daemon.core.events import Split
+from daemon.core.turn import Turn
+from daemon.core.units import SECOND_NS
+from daemon.errors import RefusedError
+from daemon.feeds.bar_clock import Emitted
+from daemon.feeds.clock_rules import clock_rules
+from daemon.feeds.expected import BAR_SIZES_NS, with_bars
+from daemon.feeds.times import iso_z
+from daemon.live import MakeSource
+from daemon.segments import Setup
+from replay.feed import ReplayFeed
+from replay.run import Inputs, Period, applied_actions, inputs_for
+from replay.tape_source import TapeDriver, fault_plan
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+def prepare(config: Config, state: Path) -> tuple[Setup, MakeSource]:
+    """Load the tape of a config with `feed: {kind: tape}`; RefusedError where it cannot be."""
+    feed = config.feed
+    if feed is None:
+        raise RefusedError(f"{config.path}: feed: required by run: say where bars come from")
+    if not isinstance(feed, TapeFeedConfig):
+        raise RefusedError(
+            f"{config.path}: feed.kind: {feed.kind} is not available in this version: use "
+            f"{{kind: tape, pace: 3600}}"
+        )
+    # A tape that begins where the feed does has nothing to warm up from.
+    warm_up = "auto" if feed.start is not None else 0
+    inputs = inputs_for(config, state, Period(feed.start, feed.end), warm_up=warm_up)
+    setup = Setup(
+        config=config,
+        tables=inputs.tables,
+        strategy=inputs.strategy,
+        predictor=inputs.predictor,
+        volume_known=inputs.tape.has_volume,
+        adjustment=inputs.tape.adjustment,
+        splits=tuple(action for action in inputs.actions if isinstance(action, Split)),
+        calendar={
+            "name": inputs.calendar.name,
+            "hash": inputs.calendar.hash,
+            "package_version": inputs.calendar.package_version,
+        },
+        warmup_bars=max(
+            inputs.strategy.warmup_bars,
+            inputs.predictor.warmup_bars if inputs.predictor is not None else 0,
+        ),
+    )
+
+    def make(position: tuple[int, int] | None, held: bool) -> TapeSource:  # noqa: FBT001 - see MakeSource
+        driver = TapeDriver(
+            replay_feed(inputs),
+            clock_rules(feed),
+            tuple(config.symbols),
+            fault_plan(feed),
+            held=held,
+        )
+        if position is not None:
+            driver.skip_to(position)
+        pace = None if feed.pace == "max" else float(feed.pace)
+        return TapeSource(driver, pace, None if position is None else position[0])
+
+    return setup, make
+
+
+def replay_feed(inputs: Inputs) -> ReplayFeed:
+    """The feed of a replay of the same inputs."""
+    config = inputs.config
+    return ReplayFeed(
+        config.symbols,
+        inputs.tape.columns,
+        (
+            with_bars(session, BAR_SIZES_NS[config.bars.size], config.bars.grid)
+            for session in inputs.sessions
+        ),
+        inputs.window,
+        actions=applied_actions(inputs),
+        quarantined={symbol: inputs.tape.quarantined(symbol) for symbol in config.symbols},
+    )
+
+
+class TapeSource:
+    """See `Source`. `pace` is tape seconds a second, None as fast as turns are taken.
+
+    `since` is the instant of the last input that the journal has: no time has passed since.
+    """
+
+    def __init__(
+        self,
+        driver: TapeDriver,
+        pace: float | None,
+        since: int | None,
+        sleep: Sleep = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._driver = driver
+        self._pace = pace
+        self._sleep = sleep
+        self._monotonic = monotonic
+        first = driver.next_at()
+        self._at = since if since is not None else (0 if first is None else first)
+        self._ceiling = self._at
+        self._counted_from = monotonic()
+
+    def now(self) -> int:
+        """Tape time; stands still while an input is being handled, and with pace max."""
+        if self._pace is None or self._ceiling <= self._at:
+            return self._at
+        passed = (self._monotonic() - self._counted_from) * self._pace * SECOND_NS
+        return min(self._at + int(passed), self._ceiling)
+
+    async def run(self, offer: Callable[[Emitted], Awaitable[Turn]]) -> None:
+        """Offer what the tape holds; ends with it."""
+        while (due := self._driver.next_at()) is not None:
+            await self._wait_until(due)
+            self._at = self._ceiling = max(self._at, due)
+            for emitted in self._driver.step():
+                await offer(emitted)
+
+    async def _wait_until(self, due: int) -> None:
+        self._counted_from = self._monotonic()
+        self._ceiling = due - 1
+        if self._pace is not None and due > self._at:
+            await self._sleep((due - self._at) / SECOND_NS / self._pace)
+
+    def standing(self) -> dict[str, Any]:
+        """Kind, state and pace, the next expected bar, the gaps so far."""
+        driver = self._driver
+        following = driver.next_bar()
+        pace = "as fast as turns are taken" if self._pace is None else f"{self._pace:g} x"
+        return {
+            "kind": "tape",
+            "state": f"{driver.feed_state}, {pace}",
+            "next_bar": None if following is None else iso_z(following),
+            "gaps": driver.gap_counts(),
+        }
