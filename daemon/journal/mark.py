@@ -95,5 +95,7 @@ class MarkFile:
         os.fsync(self._file)
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
+        """Close the file; what is written afterwards is an OSError, not in another file."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -42,6 +41,8 @@ JOBS_MAX = 8
 """Calls that may wait for the owner; one turn is in flight, so more is a fault of the caller."""
 BUSY_TIMEOUT_MS = 2_000
 CLOSE_TIMEOUT_S = 5.0
+LOG_BYTES_MAX = 1 << 24
+"""What the write-ahead log is cut back to once a reader that made it grow has gone."""
 
 Row = tuple[Any, ...]
 Job = Callable[[], Awaitable[None]]
@@ -62,6 +63,7 @@ class LiveJournal:
         self._connection = connection
         self._ends = dict(ends)
         self._mark = mark
+        self._files = _identity(path)
         self._broken = False
         self._closed = False
         self._jobs: asyncio.Queue[tuple[Job, asyncio.Future[None]]] = asyncio.Queue(JOBS_MAX)
@@ -75,7 +77,8 @@ class LiveJournal:
         before its mark. Its rows are not checked here: `check_state` does that.
         """
         marked = _prepared(path)
-        connecting = aiosqlite.connect(path, isolation_level=None)
+        # Python says BEGIN IMMEDIATE before the first INSERT: one wait for the thread less.
+        connecting = aiosqlite.connect(path, isolation_level="IMMEDIATE")
         # A connection that nobody closed, or whose disk hangs, must not keep the process alive.
         connecting._thread.daemon = True  # noqa: SLF001 - there is no public way
         try:
@@ -87,6 +90,8 @@ class LiveJournal:
             ends = {table.name: await _end(connection, table) for table in MARKED}
             refuse_behind(path, ends, marked)
             mark = MarkFile(path.with_name(MARK), ends)
+            # An fsync may take long, so the connection's thread does it: there is no other of ours.
+            await connection.create_function("sync_mark", 0, mark.sync)
         except BaseException as error:
             await connection.close()
             if isinstance(error, sqlite3.Error | OSError):
@@ -115,7 +120,7 @@ class LiveJournal:
     def wal_bytes(self) -> int:
         """The size of the write-ahead log, which grows while a reader holds a snapshot."""
         try:
-            return os.stat(f"{self.path}-wal").st_size  # noqa: PTH116 - the name is not a suffix
+            return _log_of(self.path).stat().st_size
         except OSError:
             return 0
 
@@ -162,13 +167,13 @@ class LiveJournal:
         if self._closed:
             return
         self._closed = True
-        self._owner.add_done_callback(_seen)
-        stopped = asyncio.ensure_future(self._stop())
-        stopped.add_done_callback(_seen)
+        stopping = asyncio.create_task(self._stop(), name="journal stops")
+        stopping.add_done_callback(_seen)
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await asyncio.shield(stopped)
+                await asyncio.shield(stopping)
         except TimeoutError:
+            stopping.cancel()
             self._abandon()
 
     # --- the owner ------------------------------------------------------------------------------
@@ -178,7 +183,7 @@ class LiveJournal:
             raise JournalBrokenError(f"{self.path}: the journal is closed")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_seen)
-        await self._jobs.put((job, done))
+        self._jobs.put_nowait((job, done))
         await asyncio.shield(done)
 
     async def _own(self) -> None:
@@ -207,9 +212,9 @@ class LiveJournal:
         await self._jobs.join()
         self._owner.cancel()
         if not self._broken:
+            await self._sync_mark()
             with contextlib.suppress(sqlite3.Error):  # what is committed is in the log already
                 await self._run("PRAGMA wal_checkpoint(TRUNCATE)")
-            await self._sync_mark()
         with contextlib.suppress(sqlite3.Error):
             await self._connection.close()
         self._mark.close()
@@ -258,22 +263,24 @@ class LiveJournal:
     async def _sync_mark(self) -> None:
         self._write_mark()
         try:
-            await asyncio.to_thread(self._mark.sync)
-        except OSError as error:
-            self.mark_failure = str(error)
+            await self._run("SELECT sync_mark()")
+        except sqlite3.Error as error:
+            self.mark_failure = f"{self._mark.path}: cannot be synced ({error})"
 
     def _write_mark(self) -> None:
         try:
             self._mark.write(self._ends)
             self.mark_failure = None
         except OSError as error:
-            self.mark_failure = str(error)
+            self.mark_failure = f"{self._mark.path}: cannot be written ({error})"
 
     # --- the transaction ------------------------------------------------------------------------
 
     async def _store(
         self, rows: Iterable[tuple[Table, Row]], before_commit: Callable[[], None] | None = None
     ) -> None:
+        if _identity(self.path) != self._files:
+            raise JournalBrokenError(f"{self.path}: it or its -wal was replaced while in use")
         ends = dict(self._ends)
         chain: list[tuple[str, Row]] = []
         for table, row in rows:
@@ -281,7 +288,6 @@ class LiveJournal:
             ends[table.name] = End(row[0], link)
             chain.append((table.insert, (*row, link)))
         try:
-            await self._run("BEGIN IMMEDIATE")
             for insert, values in chain:
                 await self._run(insert, values)
             if before_commit is not None:
@@ -344,6 +350,7 @@ async def _configure(connection: aiosqlite.Connection, path: Path, busy_timeout_
             f"{path}: SQLite cannot keep a write-ahead log here (journal mode {mode}): a state "
             f"directory needs a local file system"
         )
+    await connection.execute_fetchall(f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}")
     await connection.execute_fetchall("PRAGMA synchronous = FULL")
     ((synchronous,),) = await connection.execute_fetchall("PRAGMA synchronous")
     assert synchronous == 2, "commits are not synced"
@@ -354,6 +361,18 @@ async def _end(connection: aiosqlite.Connection, table: Table) -> End:
     for key, link in rows:
         return End(key, link)
     return End()
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """Which files these are: SQLite goes on writing to one that was removed or replaced."""
+    try:
+        return tuple(file.stat().st_ino for file in (path, _log_of(path)))
+    except OSError:
+        return ()
 
 
 def _seen(future: asyncio.Future[Any]) -> None:
