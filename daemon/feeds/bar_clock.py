@@ -152,7 +152,7 @@ class BarClock:
 
     def _at(self, now: int) -> int:
         if not self._now:
-            self.feed.since = now
+            self.feed.begin(now)
         self._now = max(self._now, now)
         return self._now
 
@@ -309,7 +309,11 @@ class BarClock:
         if self.feed.state is FeedState.UP:
             if self._awaited.first_in_hand() is not None:
                 return None
-            return max(slot.end, since if self.held else 0) + self._pause_ns
+            if not self.held:
+                return slot.end + self._pause_ns
+            if self._rules.resume_after == "next_bar":
+                return None  # a bar in time is all that is asked for
+            return max(slot.end, self.feed.heard) + self._pause_ns
         if self.held:
             return None
         away_at = max(since, slot.session.opens) + self._pause_ns

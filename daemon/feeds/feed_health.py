@@ -51,14 +51,21 @@ TRANSITIONS: dict[tuple[FeedState, FeedTrigger], FeedState] = {
 
 
 class FeedHealth:
-    """The state of the feed, `since` when it is in it (ns) and the reason; it begins UP."""
+    """The state of the feed, `since` when it is in it (ns) and the reason; it begins UP.
 
-    __slots__ = ("reason", "since", "state")
+    `heard` is when it last brought anything, or came back.
+    """
+
+    __slots__ = ("heard", "reason", "since", "state")
 
     def __init__(self) -> None:
         self.state = FeedState.UP
-        self.since = 0
         self.reason = ""
+        self.begin(0)
+
+    def begin(self, now: int) -> None:
+        """Nothing is known of the time before `now`."""
+        self.since = self.heard = now
 
     @property
     def is_up(self) -> bool:
@@ -68,6 +75,8 @@ class FeedHealth:
     def move(self, trigger: FeedTrigger, now: int, reason: str = "") -> bool:
         """Follow the table; whether the state is another one now."""
         following = TRANSITIONS[self.state, trigger]
+        if trigger in (FeedTrigger.SHOW_LIFE, FeedTrigger.RESTORE):
+            self.heard = now
         if following is self.state:
             return False
         self.state, self.since, self.reason = following, now, reason
