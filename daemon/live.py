@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from daemon import ENGINE_VERSION, __version__, service
+from daemon import __version__, service
 from daemon.committer import Committer
 from daemon.control.killswitch import KILL_SWITCH, KillSwitch
 from daemon.control.server import ControlServer
@@ -24,6 +24,7 @@ from daemon.core.values import values_of
 from daemon.errors import Exit, PapertapeError
 from daemon.inbox import Inbox
 from daemon.journal.faults import JournalBrokenError, JournalFullError
+from daemon.monitor import Monitor
 from daemon.opening import Opened, open_live
 from daemon.ports import Source
 from daemon.recovery import Rerun
@@ -179,19 +180,22 @@ class _Daemon:
         server = ControlServer(self._state.socket, operator.by_verb())
         await server.start()
         switch.wake = lambda: loop.call_soon_threadsafe(self._on_signal, operator.reload_by_signal)
-        committer.on_turn.append(self._told)
-        committer.agree()
-        self._on_signal(operator.reload_by_signal)  # what came before there was somebody to wake
-        service.ready(self._status_line())
-        self._log.info("ready", pid_file=str(self._state.path), version=__version__)
+        monitor = Monitor(live)
         try:
-            return await self._supervised(live, source)
+            monitor.start()
+            committer.agree()
+            self._on_signal(operator.reload_by_signal)  # what came before anybody could be woken
+            monitor.ready()
+            service.ready(self._status_line())
+            self._log.info("ready", version=__version__)
+            return await self._supervised(live, source, monitor)
         finally:
             switch.wake = None
             await server.stop()
+            monitor.close()
 
-    async def _supervised(self, live: Live, source: Source) -> int:
-        beside = {"source": self._drive(source, live), "heartbeat": self._beat(live)}
+    async def _supervised(self, live: Live, source: Source, monitor: Monitor) -> int:
+        beside = {"source": self._drive(source, live), "heartbeat": self._beat(live, monitor)}
         try:
             async with asyncio.timeout(None) as self._deadline:
                 await supervise(live.rerun.pipeline, live.inbox, beside=beside)
@@ -209,13 +213,15 @@ class _Daemon:
         self._stop("the tape has ended")
         await asyncio.Event().wait()
 
-    async def _beat(self, live: Live) -> None:
+    async def _beat(self, live: Live, monitor: Monitor) -> None:
         """Idle passes of the loop: the watchdog, a latch that was made by hand, the mark."""
         interval = service.watchdog_interval_s()
         pause = HEARTBEAT_S if interval is None else min(HEARTBEAT_S, interval)
-        since_mark, told = 0.0, ""
+        loop = asyncio.get_running_loop()
+        since_mark, told, expected = 0.0, "", loop.time()
         while True:
             service.alive()
+            monitor.beat(max(0.0, loop.time() - expected))
             line = self._status_line()
             if line != told:
                 service.status(line)
@@ -224,6 +230,7 @@ class _Daemon:
             if since_mark >= MARK_EVERY_S:
                 since_mark = 0.0
                 await live.journal.sync_mark()
+            expected = loop.time() + pause
             await asyncio.sleep(pause)
             since_mark += pause
 
@@ -269,9 +276,6 @@ class _Daemon:
         if self._deadline is not None:
             self._deadline.reschedule(asyncio.get_running_loop().time() + STOP_WITHIN_S)
 
-    def _told(self, turn: Any, seconds: float) -> None:
-        self._log.turn = turn.seq
-
     def _status_line(self) -> str:
         account = self._opened.rerun.account
         state = account.control.state.name
@@ -282,7 +286,3 @@ class _Daemon:
         )
         return f"{state}; {held or 'flat'}; turn {self._opened.rerun.pipeline.seq}"
 
-
-def versions() -> Mapping[str, str | int]:
-    """What status and metrics say about this program."""
-    return {"papertape": __version__, "engine": ENGINE_VERSION}

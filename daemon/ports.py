@@ -48,6 +48,12 @@ class Source(Protocol):
     async def run(self, offer: Callable[[Emitted], Awaitable[Turn]]) -> None:
         """Offer each input when its time has come; ends when there will be no more."""
 
+    def next_bar(self) -> int | None:
+        """The end of the next expected bar."""
+
+    def health(self) -> tuple[str, int]:
+        """The feed's state in a word, and how often it has been connected."""
+
     def standing(self) -> dict[str, Any]:
         """What status tells of it: kind, state, the next expected bar, gaps by outcome."""
 

@@ -138,14 +138,21 @@ class TapeSource:
         if self._pace is not None and due > self._at:
             await self._sleep((due - self._at) / SECOND_NS / self._pace)
 
+    def next_bar(self) -> int | None:
+        """The end of the next expected bar."""
+        return self._driver.next_bar()
+
+    def health(self) -> tuple[str, int]:
+        """The feed's state, and how often it came up."""
+        return self._driver.feed_state, self._driver.generation
+
     def standing(self) -> dict[str, Any]:
         """Kind, state and pace, the next expected bar, the gaps so far."""
-        driver = self._driver
-        following = driver.next_bar()
+        following = self.next_bar()
         pace = "as fast as turns are taken" if self._pace is None else f"{self._pace:g} x"
         return {
             "kind": "tape",
-            "state": f"{driver.feed_state}, {pace}",
+            "state": f"{self._driver.feed_state}, {pace}",
             "next_bar": None if following is None else iso_z(following),
-            "gaps": driver.gap_counts(),
+            "gaps": self._driver.gap_counts(),
         }

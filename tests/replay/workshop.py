@@ -76,8 +76,10 @@ class Workshop:
             code = main(words)
         return Answer(code, out.getvalue(), err.getvalue())
 
-    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
-        """A command line in a process of its own."""
+    def start(
+        self, *words: str, prefix: Sequence[str] = (), **options: Any
+    ) -> subprocess.Popen[str]:
+        """A command line in a process of its own; `prefix` is a program that starts it."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         environment = {
@@ -89,7 +91,7 @@ class Workshop:
         }
         given: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
-            [sys.executable, "-m", "daemon", *words],
+            [*prefix, sys.executable, "-m", "daemon", *words],
             cwd=self.folder,
             env=environment,
             text=True,

@@ -1,0 +1,117 @@
+"""Tells log and metrics what the daemon does: once a closed turn, once a heartbeat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from daemon import ENGINE_VERSION, __version__
+from daemon.core.turn import Turn
+from daemon.observability.events import tell
+from daemon.observability.standing import Standing, standing_of
+
+if TYPE_CHECKING:
+    from daemon.config import Config
+    from daemon.live import Live
+    from daemon.observability.metrics import Metrics
+    from daemon.observability.server import Server
+
+
+class Monitor:
+    """Log lines and metrics of one daemon; none of it decides anything."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._server: Server | None = None
+        self._metrics = _metrics(live)
+        live.committer.on_turn.append(self._turn)
+
+    def start(self) -> None:
+        """Serve metrics and health, if the config says where; RefusedError where it cannot."""
+        live, address = self._live, self._live.config.observability.metrics
+        again = live.rerun
+        self._metrics.recovered(
+            self._standing(),
+            again.account.venue.book.last,
+            None if again.position is None else again.position[0],
+            again.account.risk.peak_micros,
+        )
+        self._metrics.watch(again.pipeline.tasks)
+        if address is None:
+            return
+        from daemon.observability.health import pages
+        from daemon.observability.server import serve
+
+        self._server = serve(address, pages(self._metrics))
+        live.log.info("metrics_served", address=address)
+
+    def ready(self) -> None:
+        """Recovered, and the feed's first input is about to be taken."""
+        self._feed()
+        self._metrics.ready()
+
+    def beat(self, lag_s: float) -> None:
+        """The loop came by, so much later than it was asked to."""
+        self._metrics.lag(lag_s)
+        self._metrics.stand(self._standing())
+        self._feed()
+        if self._live.committer.blocked is not None:
+            self._metrics.commit_failed()
+
+    def close(self) -> None:
+        """Serve no more."""
+        if self._server is not None:
+            self._server.close()
+
+    def _turn(self, turn: Turn, seconds: float) -> None:
+        live = self._live
+        live.log.turn = turn.seq
+        tell(live.log, turn)
+        for fact in live.inbox.facts:
+            live.log.warning("bar_ledgered", **_told(fact))
+        self._metrics.turn(turn, self._standing(), live.inbox.facts)
+        self._metrics.commit(seconds, live.journal.path.stat().st_size, live.journal.wal_bytes)
+
+    def _standing(self) -> Standing:
+        live = self._live
+        return standing_of(
+            live.rerun.account, latched=live.switch.closed(), next_bar=live.source.next_bar()
+        )
+
+    def _feed(self) -> None:
+        state, generation = self._live.source.health()
+        if state != self._metrics.feed_state:
+            self._live.log.info(
+                "feed_changed",
+                state=state,
+                previous=self._metrics.feed_state,
+                generation=generation,
+            )
+        self._metrics.feed(state, generation)
+
+
+def _told(fact: Any) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in fact._asdict().items()
+        if key not in ("kind", "instant") and value not in (None, "")
+    }
+
+
+def _metrics(live: Live) -> Metrics:
+    from daemon.observability.metrics import Metrics
+
+    config: Config = live.config
+    manifest = live.rerun.segment.manifest
+    return Metrics(
+        config.name,
+        config.symbols,
+        tuple(live.rerun.pipeline.tasks),
+        live.state.path,
+        {
+            "version": __version__,
+            "engine": str(ENGINE_VERSION),
+            "model_sha256": manifest["model"]["sha256"] or "",
+            "config_sha256": config.sha256,
+        },
+        lambda: live.log.dropped,
+    )

@@ -1,0 +1,1 @@
+"""What tests need to run a real daemon: a process, its signals, its state directory."""
