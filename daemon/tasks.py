@@ -62,6 +62,11 @@ class StageTask:
         self._busy = busy
         self._mailbox: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue(maxsize=1)
 
+    @property
+    def depth(self) -> int:
+        """How many jobs wait in the mailbox."""
+        return self._mailbox.qsize()
+
     async def run(self) -> None:
         """Take jobs from the mailbox for ever; a job that raises marks the task as failed."""
         while True:

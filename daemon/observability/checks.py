@@ -1,0 +1,86 @@
+"""The last result of each one-shot job (parity, drill, backup ...): one file `checks/NAME.json`.
+
+    {"check": "drill", "success": true, "ended": "2024-01-02T21:05:00Z", ...}
+
+A job writes its result whole or not at all; other keys are the job's own. A file that cannot be
+read counts as a check that failed when the file was written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from daemon.core.units import SECOND_NS
+from daemon.feeds.times import iso_z, parse_iso
+
+FOLDER = "checks"
+ALWAYS = ("parity", "drill")
+"""Checks that are told about though they never ran."""
+CHECKS_MAX = 32
+BYTES_MAX = 1_000_000
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
+class CheckResult(NamedTuple):
+    """Whether a check passed, and when it ended (UTC ns; 0: it never ran)."""
+
+    success: bool
+    ended: int
+
+
+def write_check(state: Path, name: str, ended: int, *, success: bool, **details: Any) -> Path:
+    """Replace the result of a check; `details` are kept with it, as JSON."""
+    assert _NAME.fullmatch(name), f"not a name of a check: {name}"
+    folder = state / FOLDER
+    folder.mkdir(mode=0o750, exist_ok=True)
+    path = folder / f"{name}.json"
+    document = {"check": name, "success": success, "ended": iso_z(ended), **details}
+    temporary = folder / f".{name}.{os.getpid()}"
+    temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+class Checks:
+    """Reads the results of a state directory; a file is read again only when it has changed."""
+
+    def __init__(self, state: Path) -> None:
+        self._folder = state / FOLDER
+        self._seen: dict[str, tuple[tuple[int, int, int], CheckResult]] = {}
+
+    def results(self) -> dict[str, CheckResult]:
+        """The last result of each check, by its name."""
+        found = dict.fromkeys(ALWAYS, CheckResult(success=False, ended=0))
+        try:
+            paths = sorted(self._folder.glob("*.json"))
+        except OSError:
+            return found
+        names = [path.stem for path in paths if _NAME.fullmatch(path.stem)]
+        for name in names[:CHECKS_MAX]:
+            try:
+                found[name] = self._result(name)
+            except FileNotFoundError:
+                continue  # replaced or removed since it was listed
+        return found
+
+    def _result(self, name: str) -> CheckResult:
+        path = self._folder / f"{name}.json"
+        status = path.stat()
+        version = (status.st_mtime_ns, status.st_size, status.st_ino)
+        known = self._seen.get(name)
+        if known is not None and known[0] == version:
+            return known[1]
+        result = CheckResult(success=False, ended=status.st_mtime_ns // SECOND_NS * SECOND_NS)
+        if status.st_size <= BYTES_MAX:
+            try:
+                document = json.loads(path.read_bytes())
+                result = CheckResult(document["success"] is True, parse_iso(document["ended"]))
+            except (OSError, ValueError, KeyError, TypeError):
+                pass  # it failed, as far as anybody can tell
+        self._seen[name] = (version, result)
+        return result

@@ -1,0 +1,130 @@
+"""How much of each limit is used: what `status`, the metrics and the status page show.
+
+A limit on single orders is used by the orders of the last slice that still work; the others by
+the account as it stands. `use` is 1 where the limit is reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from daemon.core.account import Account
+from daemon.core.limits import Limit
+from daemon.core.outputs import Origin
+from daemon.core.units import MICROS_PER_E4, MICROS_PER_USD, PPM
+from daemon.core.working_order import WorkingOrder
+
+PERCENT = PPM // 100
+
+UNITS: dict[str, int] = {
+    "max_position_shares": 1,
+    "max_position_usd": MICROS_PER_USD,
+    "max_order_usd": MICROS_PER_USD,
+    "max_gross_leverage": PPM,
+    "price_collar_pct": PERCENT,
+    "min_cash_usd": MICROS_PER_USD,
+    "max_orders_per_hour": 1,
+    "max_orders_per_day": 1,
+    "max_daily_loss_usd": MICROS_PER_USD,
+    "max_drawdown_pct": PERCENT,
+}
+"""The core's integers in one unit of the limit's name, in the order of the config's table."""
+
+_COUNTED = frozenset({Origin.TARGET, Origin.EXPLICIT})
+
+
+class LimitUse(NamedTuple):
+    """A limit that is set: both numbers in the unit of its name, and the part that is used."""
+
+    name: str
+    current: float
+    limit: float
+    use: float
+
+
+def limit_uses(account: Account) -> list[LimitUse]:
+    """Every limit that is set, in the order of the config's table."""
+    found = []
+    for name, unit in UNITS.items():
+        limit: Limit | None = getattr(account.risk.limits, name)
+        if limit is not None:
+            current = _CURRENT[name](account)
+            if name == "min_cash_usd":
+                use = _spent(account, current, limit.value)
+            else:
+                use = current / limit.value
+            found.append(LimitUse(name, current / unit, limit.value / unit, use))
+    return found
+
+
+def _spent(account: Account, cash: int, least: int) -> float:
+    """The use of a floor: the part of what may be spent that is spent."""
+    equity = account.portfolio.equity_micros
+    spendable = equity - least
+    return 1.0 if spendable <= 0 else max(0.0, (equity - cash) / spendable)
+
+
+# --- what each limit is compared with -------------------------------------------------------------
+
+
+def _position_shares(account: Account) -> int:
+    return max(abs(position.quantity) for position in account.portfolio.positions.values())
+
+
+def _position_micros(account: Account) -> int:
+    held = account.portfolio.positions.values()
+    return max(abs(position.quantity) * position.close_e4 for position in held) * MICROS_PER_E4
+
+
+def _new_orders(account: Account) -> Iterator[tuple[WorkingOrder, int]]:
+    """The strategy's orders of the last slice, each with its symbol's close in micro-dollars."""
+    book = account.venue.book
+    if book.last is None:
+        return
+    for order in book.working.values():
+        if order.decided == book.last.end and order.spec.origin in _COUNTED:
+            position = account.portfolio.positions[order.symbol]
+            yield order, position.close_e4 * MICROS_PER_E4
+
+
+def _order_micros(account: Account) -> int:
+    return max((order.quantity * close for order, close in _new_orders(account)), default=0)
+
+
+def _collar_ppm(account: Account) -> int:
+    distances = (
+        abs(price_e4 * MICROS_PER_E4 - close) * PPM // close
+        for order, close in _new_orders(account)
+        for price_e4 in (order.spec.limit_e4, order.spec.stop_e4)
+        if price_e4 is not None and close
+    )
+    return max(distances, default=0)
+
+
+def _leverage_ppm(account: Account) -> int:
+    portfolio = account.portfolio
+    return portfolio.gross_micros() * PPM // max(1, portfolio.equity_micros)
+
+
+def _loss_micros(account: Account) -> int:
+    return max(0, account.risk.baseline_micros - account.portfolio.equity_micros)
+
+
+def _drawdown_ppm(account: Account) -> int:
+    peak = account.risk.peak_micros
+    return max(0, peak - account.portfolio.equity_micros) * PPM // max(1, peak)
+
+
+_CURRENT: dict[str, Callable[[Account], int]] = {
+    "max_position_shares": _position_shares,
+    "max_position_usd": _position_micros,
+    "max_order_usd": _order_micros,
+    "max_gross_leverage": _leverage_ppm,
+    "price_collar_pct": _collar_ppm,
+    "min_cash_usd": lambda account: account.portfolio.cash_micros,
+    "max_orders_per_hour": lambda account: len(account.risk.values().accepted),
+    "max_orders_per_day": lambda account: account.risk.values().accepted_today,
+    "max_daily_loss_usd": _loss_micros,
+    "max_drawdown_pct": _drawdown_ppm,
+}
