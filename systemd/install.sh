@@ -200,7 +200,7 @@ make_release() {
                 xargs -r sed -i "s|$DESTDIR$HOME_DIRECTORY|$HOME_DIRECTORY|g"
         fi
         # The service cannot write here, so what is not compiled now is compiled at each start.
-        "$folder/bin/python" -m compileall -q -j 0 ${DESTDIR:+-s "$DESTDIR"} "$folder/lib"
+        "$folder/bin/python" -m compileall -q -f -j 0 ${DESTDIR:+-s "$DESTDIR"} "$folder/lib"
         : >"$folder/.complete"
     )
 }
@@ -218,8 +218,9 @@ remove_old_releases() {
     done
 }
 
+# The pattern comes by pipe: in grep's own command line it would be found at once.
 in_use() {
-    grep -lqsF "$HOME_DIRECTORY/$1/" /proc/[0-9]*/maps
+    echo "$HOME_DIRECTORY/$1/" | grep -qsF --file=- /proc/[0-9]*/cmdline
 }
 
 # --- single files -----------------------------------------------------------------------------

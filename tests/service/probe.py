@@ -84,7 +84,7 @@ def write(folder: str | Path) -> Callable[[], object]:
     return lambda: (Path(folder) / "written").write_text("x")
 
 
-def bind(family: int, address: object) -> None:
+def bind(family: int, address: tuple[str, int] | str) -> None:
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.bind(address)
 
