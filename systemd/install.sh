@@ -220,6 +220,7 @@ remove_old_releases() {
 
 # The pattern comes by pipe: in grep's own command line it would be found at once.
 in_use() {
+    # shellcheck disable=SC2062 # files, no pattern
     echo "$HOME_DIRECTORY/$1/" | grep -qsF --file=- /proc/[0-9]*/cmdline
 }
 
