@@ -43,7 +43,6 @@ def open_account(
     """
     adjusted = adjustment != "raw" and bool(splits)
     execution = config.execution
-    leverage = config.risk.max_gross_leverage
     pricing = Pricing(
         tick_e4=price_e4(execution.tick_usd),
         slippage_ppm=bps_ppm(execution.slippage_bps),
@@ -55,16 +54,15 @@ def open_account(
             else ppm(execution.participation_fraction)
         ),
         volume_known=volume_known,
-        shorts_allowed=config.risk.allow_short,
-        leverage_ppm=None if leverage is None else ppm(leverage.limit),
         fills_at_close=execution.fill == "next_close",
         factors=SplitFactors(splits) if adjusted else None,
     )
-    cash_micros = usd_micros(config.account.cash_usd)
-    return Account(tuple(config.symbols), cash_micros, pricing, _limits(config))
+    cash_micros, limits = usd_micros(config.account.cash_usd), limits_of(config)
+    return Account(tuple(config.symbols), cash_micros, pricing.under(limits), limits)
 
 
-def _limits(config: Config) -> Limits:
+def limits_of(config: Config) -> Limits:
+    """The limits as the core compares them; they also say what is lent and whether to short."""
     risk = config.risk
     numbers = {
         name: Limit(_UNITS[name](limit.limit), Action(limit.action))

@@ -16,6 +16,7 @@ from daemon.core.events import (
     MarketSlice,
     Outcome,
     Prediction,
+    Reload,
     Reset,
     Tick,
     TickKind,
@@ -228,7 +229,9 @@ class Steps:
         account = self._account
         done = account.control.carry_out(command, account.risk.standing_halts())
         if done and isinstance(command, Reset):
-            account.risk.accept(command.accept)
+            account.risk.accept(command.accepted)
             self._failed = False
+        elif isinstance(command, Reload):
+            account.obey(command.limits)
         flattens = account.control.flattening
         self.approved = account.risk.flatten(command.instant) if flattens else []

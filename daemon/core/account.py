@@ -25,3 +25,8 @@ class Account:
         self.venue = Venue(self.portfolio, pricing, self.outputs)
         self.control = Control(self.venue, self.outputs)
         self.risk = Risk(limits, self.portfolio, self.venue, self.control, self.outputs)
+
+    def obey(self, limits: Limits) -> None:
+        """Go by other limits from now on; orders, holds and counters stay as they are."""
+        self.venue.reprice(self.venue.pricing.under(limits))
+        self.risk.obey(limits)

@@ -26,7 +26,7 @@ class Book:
         self.withdrawn: list[tuple[WorkingOrder, int]] = []
         self.last: MarketSlice | None = None
         self._portfolio = portfolio
-        self._pricing = pricing
+        self.pricing = pricing
         self._outputs = outputs
         self._next_order_id = 1
         self._next_group = 1
@@ -42,7 +42,7 @@ class Book:
         order = WorkingOrder(spec, self._next_order_id, decided, eligible_from, group)
         self._next_order_id += 1
         if order.extreme_e4 is not None:
-            order.stop_e4 = fill_rules.trailing_level_e4(order, self._pricing, self.date)
+            order.stop_e4 = fill_rules.trailing_level_e4(order, self.pricing, self.date)
         self.working[order.order_id] = order
         self._outputs.append(
             OrderAccepted(

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from daemon.core.events import Command, Flatten, Halt, Note, Pause, Reduce, Reset, Resume
-from daemon.core.limits import LEVELS, Action
+from daemon.core.events import (
+    Command,
+    Flatten,
+    Halt,
+    Note,
+    Pause,
+    Reduce,
+    Reload,
+    Reset,
+    Resume,
+)
+from daemon.core.limits import Action
 from daemon.core.outputs import CommandRefused, Reason, StateChanged
 from daemon.core.portfolio import Portfolio
 from daemon.core.trading_state import PERMISSIONS, Hold, Holds, HoldSource, TradingState
@@ -15,7 +25,14 @@ from daemon.core.working_order import OrderSpec, sign_of
 MODEL_FAILURES_BEFORE_HOLD = 5
 """That many failed predictions in a row pause trading until a person resumes it."""
 
-_LEVELS: dict[type[Command], TradingState] = {
+_ACTION_LEVELS: dict[Action, TradingState] = {
+    Action.REDUCE: TradingState.REDUCING,
+    Action.PAUSE: TradingState.PAUSED,
+    Action.HALT: TradingState.HALTED,
+    Action.HALT_AND_FLATTEN: TradingState.HALTED,
+}
+
+_COMMAND_LEVELS: dict[type[Command], TradingState] = {
     Halt: TradingState.HALTED,
     Flatten: TradingState.HALTED,
     Pause: TradingState.PAUSED,
@@ -53,7 +70,7 @@ class Control:
             return
         if action is Action.HALT_AND_FLATTEN:
             self.flattening = True
-        self.hold(f"{HoldSource.LIMIT}:{limit}", LEVELS[action], detail, instant)
+        self.hold(f"{HoldSource.LIMIT}:{limit}", _ACTION_LEVELS[action], detail, instant)
 
     def lets_through(self, spec: OrderSpec, portfolio: Portfolio) -> bool:
         """The gate's question: does the state, as it is now, permit this order?"""
@@ -81,28 +98,39 @@ class Control:
 
         Returns whether it was carried out; a refused one says so among the outputs.
         """
-        level = _LEVELS.get(type(command))
+        level = _COMMAND_LEVELS.get(type(command))
         if level is not None:
             if isinstance(command, Flatten):
                 self.flattening = True
             source = command.source or HoldSource.OPERATOR
             self.hold(source, level, command.reason, command.instant)
         elif isinstance(command, Resume):
-            self._lift(self.holds.resumable(), command)
-            self.model_failures = 0
+            self._resume(command)
         elif isinstance(command, Reset):
             return self._reset(command, standing)
         else:
-            assert isinstance(command, Note), f"a command nobody carries out: {command}"
+            assert isinstance(command, Note | Reload), f"a command nobody carries out: {command}"
         return True
 
+    def _resume(self, command: Resume) -> None:
+        """A stable feed lifts its own hold and nothing else; a person every other below a halt."""
+        if command.source == HoldSource.FEED:
+            self._lift(self.holds.of_feed(), command)
+            return
+        self._lift(self.holds.resumable(), command)
+        self.model_failures = 0
+
     def _reset(self, command: Reset, standing: dict[str, str]) -> bool:
+        causes: dict[str, str] = {}
         for hold in self.holds.halts():
-            flag = standing.get(hold.source.partition(":")[2])
-            if flag is not None and command.accept != flag:
-                detail = f"{hold.reason}; still so: add --accept {flag}"
-                self._outputs.append(CommandRefused(command.instant, "reset", detail))
-                return False
+            limit = hold.source.partition(":")[2]
+            flag = str(hold.cause) if hold.cause == HoldSource.MISMATCH else standing.get(limit)
+            if flag is not None:
+                causes[flag] = hold.reason
+        if not causes.keys() <= command.accepted:
+            detail = f"{'; '.join(causes.values())}; still so: add --accept {','.join(causes)}"
+            self._outputs.append(CommandRefused(command.instant, "reset", detail))
+            return False
         self.flattening = False
         self._lift(self.holds.halts(), command)
         return True

@@ -7,8 +7,11 @@ YYYYMMDD in exchange time, prices in bars are float dollars with four decimals.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
+
+from daemon.core.limits import Limits
 
 # --- inputs -----------------------------------------------------------------------------------
 
@@ -146,16 +149,32 @@ class Flatten(Command, frozen=True, gc=False, tag=True):
 
 
 class Reset(Command, frozen=True, gc=False, tag=True):
-    """Lift the halts; `accept` names the standing cause the operator has accepted."""
+    """Lift the halts; `accept` names the standing causes that are accepted, commas between."""
 
     accept: str | None = None
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The causes, one by one."""
+        return frozenset((self.accept or "").split(","))
+
+
+class Reload(Command, frozen=True, gc=False, tag=True):
+    """Go by other limits from now on; touches no order.
+
+    `risk` is the config's section they come from, `changes` what is new in it, a line each.
+    """
+
+    limits: Limits
+    risk: dict[str, Any]
+    changes: tuple[str, ...]
 
 
 class Note(Command, frozen=True, gc=False, tag=True):
     """A remark for the journal; changes nothing."""
 
 
-Commands = Halt | Pause | Reduce | Resume | Flatten | Reset | Note
+Commands = Halt | Pause | Reduce | Resume | Flatten | Reset | Reload | Note
 """All there are."""
 
 Input = MarketSlice | Tick | Commands

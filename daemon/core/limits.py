@@ -1,13 +1,13 @@
-"""The limits of risk as numbers the core can compare, and what happens at each."""
+"""The limits of risk as numbers the core can compare, and what happens at each.
+
+Imports nothing of the core: commands carry limits by value.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 from msgspec import Struct
-
-from daemon.core.outputs import Reason
-from daemon.core.trading_state import TradingState
 
 
 class Action(StrEnum):
@@ -18,14 +18,6 @@ class Action(StrEnum):
     PAUSE = "pause"
     HALT = "halt"
     HALT_AND_FLATTEN = "halt_and_flatten"
-
-
-LEVELS: dict[Action, TradingState] = {
-    Action.REDUCE: TradingState.REDUCING,
-    Action.PAUSE: TradingState.PAUSED,
-    Action.HALT: TradingState.HALTED,
-    Action.HALT_AND_FLATTEN: TradingState.HALTED,
-}
 
 
 class Limit(Struct, frozen=True):
@@ -51,17 +43,3 @@ class Limits(Struct, frozen=True):
     allow_short: bool = False
     flat_before_close: bool = False
     overnight_orders: bool = True
-
-
-REASONS: dict[str, Reason] = {
-    "max_position_shares": Reason.MAX_POSITION_SHARES,
-    "max_position_usd": Reason.MAX_POSITION_USD,
-    "max_order_usd": Reason.MAX_ORDER_USD,
-    "max_gross_leverage": Reason.MAX_GROSS_LEVERAGE,
-    "price_collar_pct": Reason.PRICE_COLLAR,
-    "min_cash_usd": Reason.MIN_CASH,
-    "max_orders_per_hour": Reason.MAX_ORDERS_PER_HOUR,
-    "max_orders_per_day": Reason.MAX_ORDERS_PER_DAY,
-    "max_daily_loss_usd": Reason.MAX_DAILY_LOSS,
-    "max_drawdown_pct": Reason.MAX_DRAWDOWN,
-}

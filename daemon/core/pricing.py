@@ -10,6 +10,7 @@ from fractions import Fraction
 from math import floor
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from daemon.core.costs import (
     CommissionPlan,
@@ -20,6 +21,7 @@ from daemon.core.costs import (
     regulatory_fees,
 )
 from daemon.core.events import Bar, MarketSlice, Side
+from daemon.core.limits import Limits
 from daemon.core.outputs import Fill
 from daemon.core.portfolio import Portfolio
 from daemon.core.prices import fill_price_e4, level_away_e4, on_tick_e4
@@ -51,6 +53,15 @@ class Pricing(Struct, frozen=True):
     shorts_allowed: bool = True
     fills_at_close: bool = False
     factors: SplitFactors | None = None
+
+    def under(self, limits: Limits) -> Pricing:
+        """The same rules with what these limits say of funds and shorts."""
+        leverage = limits.max_gross_leverage
+        return replace(
+            self,
+            shorts_allowed=limits.allow_short,
+            leverage_ppm=None if leverage is None else leverage.value,
+        )
 
     def factor(self, symbol: str, date: int) -> Fraction | int:
         """The price as traded per adjusted price on a date; the integer 1 on a raw tape."""

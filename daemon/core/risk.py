@@ -8,7 +8,7 @@ on and the rest is denied.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 from daemon.core.control import Control
 from daemon.core.events import Intent, MarketSlice, Outcome, TargetPosition, TimeInForce
 from daemon.core.exposure import Exposure
-from daemon.core.limits import REASONS, Action, Limit, Limits
+from daemon.core.limits import Action, Limit, Limits
 from daemon.core.outputs import LimitBreached, Origin, Reason
 from daemon.core.portfolio import Portfolio
 from daemon.core.review import Approved, Review, Verdict
@@ -62,6 +62,19 @@ _MEASURED: tuple[tuple[str, Callable[[_Case], int], int], ...] = (
 )
 """Limits on one order in the order they are looked at: name, value, and its printed unit."""
 
+_REASONS: dict[str, Reason] = {
+    "max_position_shares": Reason.MAX_POSITION_SHARES,
+    "max_position_usd": Reason.MAX_POSITION_USD,
+    "max_order_usd": Reason.MAX_ORDER_USD,
+    "max_gross_leverage": Reason.MAX_GROSS_LEVERAGE,
+    "price_collar_pct": Reason.PRICE_COLLAR,
+    "min_cash_usd": Reason.MIN_CASH,
+    "max_orders_per_hour": Reason.MAX_ORDERS_PER_HOUR,
+    "max_orders_per_day": Reason.MAX_ORDERS_PER_DAY,
+    "max_daily_loss_usd": Reason.MAX_DAILY_LOSS,
+    "max_drawdown_pct": Reason.MAX_DRAWDOWN,
+}
+
 
 class Risk:
     """The limits, the account's peak and baseline, and the orders counted against the rates."""
@@ -74,7 +87,6 @@ class Risk:
         control: Control,
         outputs: list[Any],
     ) -> None:
-        self.limits = limits
         self.starting_cash_micros = portfolio.cash_micros
         self.peak_micros = portfolio.cash_micros
         self.baseline_micros = portfolio.cash_micros
@@ -86,13 +98,26 @@ class Risk:
         self._accepted_today = 0
         self._breached: dict[str, Limit] = {}
         self.floor_micros = -_NEVER
-        self.ceiling_micros = _NEVER
+        self.ceiling_micros = self.peak_micros
+        self.obey(limits)
+
+    def obey(self, limits: Limits) -> None:
+        """Go by these limits from now on; nothing that was counted is forgotten.
+
+        A limit that is not set any more cannot be breached.
+        """
+        self.limits = limits
         self._measured = [
             (name, limit, measure, unit)
             for name, measure, unit in _MEASURED
             if (limit := getattr(limits, name)) is not None
         ]
+        self._set_breached(self._breached)
         self._set_bounds()
+
+    def _set_breached(self, names: Iterable[str]) -> None:
+        limits = ((name, getattr(self.limits, name)) for name in names)
+        self._breached = {name: limit for name, limit in limits if limit is not None}
 
     # --- the account --------------------------------------------------------------------------
 
@@ -121,10 +146,10 @@ class Risk:
             floors.append(self.baseline_micros - loss.value)
         if drawdown is not None:
             floors.append(self._drawdown_floor(drawdown))
-            self.ceiling_micros = self.peak_micros
         if self._breached:
             floors.append(_NEVER)  # assessed at every slice until it has recovered
         self.floor_micros = max(floors)
+        self.ceiling_micros = self.peak_micros  # kept without a limit too: one may be set later
 
     def _drawdown_floor(self, drawdown: Limit) -> int:
         return self.peak_micros * (PPM - drawdown.value) // PPM
@@ -158,11 +183,11 @@ class Risk:
         flags = {"max_daily_loss_usd": "loss", "max_drawdown_pct": "drawdown"}
         return {name: flags[name] for name in self._standing(self._portfolio.equity_micros)}
 
-    def accept(self, flag: str | None) -> None:
-        """An operator has accepted a standing cause: count from here."""
-        if flag == "loss":
+    def accept(self, causes: Collection[str]) -> None:
+        """An operator has accepted standing causes: count from here."""
+        if "loss" in causes:
             self.baseline_micros = self._portfolio.equity_micros
-        elif flag == "drawdown":
+        if "drawdown" in causes:
             self.peak_micros = self._portfolio.equity_micros
         self._breached.clear()
         self._set_bounds()
@@ -181,17 +206,13 @@ class Risk:
         )
 
     def restore(self, values: RiskValues) -> None:
-        """Count on from these; a limit that is not set any more cannot be breached."""
+        """Count on from these."""
         self.starting_cash_micros = values.starting_cash_micros
         self.peak_micros = values.peak_micros
         self.baseline_micros = values.baseline_micros
         self._accepted.extend(values.accepted)
         self._accepted_today = values.accepted_today
-        self._breached = {
-            name: limit
-            for name in values.breached
-            if (limit := getattr(self.limits, name)) is not None
-        }
+        self._set_breached(values.breached)
         self._set_bounds()
 
     def _report_remainders(self, market: MarketSlice) -> None:
@@ -275,7 +296,7 @@ class Risk:
         if limit is None:
             return Verdict(shrink, Reason.SHORT_NOT_ALLOWED, detail)
         self._control.trip(name, limit.action, detail, market.end)
-        return Verdict(shrink, REASONS[name], detail)
+        return Verdict(shrink, _REASONS[name], detail)
 
     def _first_broken(
         self, spec: OrderSpec, exposure: Exposure, instant: int, approved: int

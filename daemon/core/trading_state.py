@@ -65,6 +65,10 @@ class HoldSource(StrEnum):
     DATA = "data"
     FEED = "feed"
     STRATEGY = "strategy"
+    SIGNAL = "signal"
+    LATCH = "latch"  # the file was found, nobody knows who made it
+    FAULT = "fault"
+    MISMATCH = "mismatch"
 
 
 class Hold(Struct, frozen=True):
@@ -108,6 +112,14 @@ class Holds:
             hold
             for hold in self._holds.values()
             if hold.level < TradingState.HALTED and hold.cause != HoldSource.FEED
+        ]
+
+    def of_feed(self) -> list[Hold]:
+        """What a stable feed lifts: its own."""
+        return [
+            hold
+            for hold in self._holds.values()
+            if hold.level < TradingState.HALTED and hold.cause == HoldSource.FEED
         ]
 
     def halts(self) -> list[Hold]:

@@ -36,6 +36,10 @@ class Venue:
         self._budget: dict[str, int | None] = {}
         self._market: MarketSlice | None = None
 
+    def reprice(self, pricing: Pricing) -> None:
+        """Go by other rules from now on; working orders stay as they are."""
+        self.pricing = self.book.pricing = pricing
+
     def accept(self, spec: OrderSpec, decided: int, eligible_from: int) -> WorkingOrder:
         """Make an order exist; the gate in the pipeline is the only caller."""
         order = self.book.enter(spec, decided, eligible_from, self._group_of(spec))

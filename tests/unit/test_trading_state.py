@@ -10,10 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.outputs import Origin, Reason
-from daemon.core.trading_state import PERMISSIONS, Cancels, Hold, Holds, TradingState
+from daemon.core.trading_state import (
+    PERMISSIONS,
+    Cancels,
+    Hold,
+    Holds,
+    HoldSource,
+    TradingState,
+)
 
 S = TradingState
-SOURCES = ["operator", "limit:max_daily_loss_usd", "model", "data", "feed", "strategy"]
+SOURCES = [*HoldSource, "limit:max_daily_loss_usd"]
 
 holds = st.builds(
     Hold,
@@ -100,6 +107,7 @@ def test_what_resume_and_reset_lift(drawn: list[Hold]) -> None:
     assert all(hold.level < S.HALTED and hold.source != "feed" for hold in resumable)
     assert all(hold.level is S.HALTED for hold in halts)
     left = [hold for hold in _all(found) if hold not in resumable and hold not in halts]
+    assert left == found.of_feed()
     assert all(hold.source == "feed" and hold.level < S.HALTED for hold in left)
 
 
