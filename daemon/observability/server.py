@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TEXT = "text/plain; charset=utf-8"
 KEY = "observability.metrics"
+PORT_MAX = 65_535
 
 CONNECTIONS_MAX = 16
 """Requests handled at a time; one more is turned away."""
@@ -69,21 +70,19 @@ class Server:
 def serve(address: str, pages: Mapping[str, Page]) -> Server:
     """Serve pages by their path at HOST:PORT; RefusedError where that address cannot be had."""
     host, _, port = address.rpartition(":")
+    if int(port) > PORT_MAX:  # getaddrinfo would take it for a smaller one
+        raise RefusedError(f"{KEY}: cannot serve at {address}: a port is at most {PORT_MAX}")
     try:
-        found = socket.getaddrinfo(
-            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
         family, _, _, _, place = found[0]
         return Server(_make(family, place, pages))
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise RefusedError(f"{KEY}: cannot serve at {address}: {_reason(error)}") from None
 
 
-def _reason(error: OSError | OverflowError) -> str:
+def _reason(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "no such host: write an address of this machine, such as 127.0.0.1:9108"
-    if not isinstance(error, OSError):
-        return "a port is at most 65535"
     if error.errno == errno.EADDRINUSE:
         return "the port is in use: choose another one, or null to serve no metrics"
     if error.errno == errno.EADDRNOTAVAIL:
