@@ -13,10 +13,10 @@ import msgspec
 from daemon.errors import Exit
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.times import date_text, iso_z, zone_text
+from daemon.text_table import is_plain, marked
 from replay.record import GapRow
 from replay.tapes import Fault, PlainTapeSpec, Severity, Tape, TapeSpec, open_tape
 from replay.tapes.infer import Inferred, infer
-from replay.text_table import is_plain, marked
 
 EXAMPLES_SHOWN = 5
 GAP_SESSIONS_SHOWN = 20

@@ -14,10 +14,10 @@ from pathlib import Path
 from stat import S_ISDIR
 
 from daemon.errors import Exit, RefusedError, UsageError
+from daemon.text_table import bytes_text, counted
 from replay.runs.baselines import accepted_runs, baseline_folders
 from replay.runs.reader import RunDirectory
 from replay.runs.selectors import Scan, is_temporary, scan_runs
-from replay.text_table import bytes_text, counted
 
 HALF_WRITTEN_AGE_S = 86_400
 """A folder under a temporary name that nothing has touched for so long belongs to no process."""

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 from daemon.errors import Exit, UsageError
+from daemon.text_table import is_plain
 from replay.runs.baselines import TOLERANCES
 from replay.runs.comparison import Comparison, compare
 from replay.runs.comparison_text import comparison_json, comparison_lines
 from replay.runs.reader import RunDirectory
 from replay.runs.selectors import find_run
 from replay.runs.tolerances import read_tolerances
-from replay.text_table import is_plain
 
 __all__ = ["Comparison", "compare", "runs_diff"]
 

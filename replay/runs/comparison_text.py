@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from daemon.text_table import counted, exchange_time, marked, number_text, table
 from replay.runs.comparison import (
     Comparison,
     FirstDifference,
@@ -15,7 +16,6 @@ from replay.runs.comparison import (
     Verdict,
 )
 from replay.runs.reader import Row, RunDirectory
-from replay.text_table import counted, exchange_time, marked, number_text, table
 
 _HASH = re.compile(r"[0-9a-f]{40,}")
 _DIGEST_SHOWN = 12

@@ -16,12 +16,12 @@ from time import perf_counter
 from typing import Any
 
 from daemon.errors import Exit, PapertapeError, RefusedError, UsageError
+from daemon.text_table import counted, is_plain, marked, number_text
 from replay.runs.baselines import ACCEPTED, BUNDLED_REFERENCES, TOLERANCES, accept, read_baseline
 from replay.runs.comparison import Comparison, Verdict, compare
 from replay.runs.comparison_text import comparison_json, comparison_line, comparison_lines
 from replay.runs.reader import RunDirectory, read_run, read_yaml
 from replay.runs.tolerances import read_tolerances
-from replay.text_table import counted, is_plain, marked, number_text
 
 OK, BEYOND, FAILED, NO_BASELINE = "ok", "beyond", "failed", "no baseline"
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from daemon.errors import Exit, PapertapeError, RefusedError, UsageError
+from daemon.text_table import exchange_time, is_plain, marked, number_text, table
 from replay.runs.baselines import accept, accepted_runs, baseline_folders, find_baseline
 from replay.runs.collect import runs_gc
 from replay.runs.reader import RunDirectory, read_run
 from replay.runs.selectors import BASELINE_PREFIX, Scan, find_run, scan_runs
-from replay.text_table import exchange_time, is_plain, marked, number_text, table
 
 __all__ = [
     "RunDirectory",

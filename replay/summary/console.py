@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from daemon.text_table import exchange_time
+from daemon.text_table import table as text_table
 from replay.summary.console_rows import Block, Cell, Footnotes, Row, blocks_of
 from replay.summary.figures import Section
-from replay.text_table import exchange_time
-from replay.text_table import table as text_table
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

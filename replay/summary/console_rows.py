@@ -13,8 +13,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from daemon.text_table import exchange_time
 from replay.summary.figures import FIGURE_OF, TOLERANCES, Better, Section, Unit
-from replay.text_table import exchange_time
 
 Json = Mapping[str, Any]
 

@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 from daemon.feeds.times import iso_z
+from daemon.text_table import counted
 from replay.record import RunRecord
 from replay.summary.statistics import DAYS_PER_YEAR, MINIMUM_SESSIONS, SESSIONS_PER_YEAR
-from replay.text_table import counted
 
 FULL_COVERAGE_PCT = 99.0
 
