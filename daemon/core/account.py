@@ -9,6 +9,7 @@ from daemon.core.limits import Limits
 from daemon.core.portfolio import Portfolio
 from daemon.core.pricing import Pricing
 from daemon.core.risk import Risk
+from daemon.core.trading_state import Holds
 from daemon.core.venue import Venue
 
 
@@ -22,8 +23,9 @@ class Account:
     ) -> None:
         self.outputs: list[Any] = []
         self.portfolio = Portfolio(symbols, cash_micros, self.outputs)
-        self.venue = Venue(self.portfolio, pricing, self.outputs)
-        self.control = Control(self.venue, self.outputs)
+        holds = Holds()
+        self.venue = Venue(self.portfolio, pricing, holds, self.outputs)
+        self.control = Control(self.venue, holds, self.outputs)
         self.risk = Risk(limits, self.portfolio, self.venue, self.control, self.outputs)
 
     def obey(self, limits: Limits) -> None:

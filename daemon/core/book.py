@@ -117,8 +117,7 @@ class Book:
     def withdraw(self, order: WorkingOrder, reason: Reason, instant: int) -> bool:
         """Cancel by command or decision at `instant`; False where the market has filled it (C3)."""
         if self.is_fill_pending(order, instant):
-            if order.withdrawn_for is None or reason is Reason.HALTED:  # a halt after a pause
-                order.withdrawn_for = reason
+            order.withdrawn_for = order.withdrawn_for or reason
             return False
         if not order.at_market and self._bar_has_started(order, instant):
             self.withdrawn.append((order, instant))

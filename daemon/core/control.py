@@ -43,8 +43,8 @@ _COMMAND_LEVELS: dict[type[Command], TradingState] = {
 class Control:
     """The holds in force, whether to flatten, and how many predictions in a row have failed."""
 
-    def __init__(self, venue: Venue, outputs: list[Any]) -> None:
-        self.holds = Holds()
+    def __init__(self, venue: Venue, holds: Holds, outputs: list[Any]) -> None:
+        self.holds = holds
         self.flattening = False
         self._venue = venue
         self._outputs = outputs

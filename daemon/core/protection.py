@@ -13,6 +13,7 @@ from daemon.core.fill_rules import prices_for
 from daemon.core.orders import OrderTrigger
 from daemon.core.outputs import Origin, Reason
 from daemon.core.portfolio import Position
+from daemon.core.trading_state import Holds, TradingState
 from daemon.core.units import percent_ppm, price_e4
 from daemon.core.values import GuardValues
 from daemon.core.working_order import OrderSpec, WorkingOrder, side_of
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 class Protection:
     """The brackets in force, by symbol."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, holds: Holds) -> None:
         self._venue = venue
+        self._holds = holds
         self._brackets: dict[str, Bracket] = {}
         self._groups: dict[str, int] = {}
         self._orders: dict[str, list[WorkingOrder]] = {}
@@ -73,7 +75,7 @@ class Protection:
             return
         if flipped or abs(position.quantity) > abs(before):
             bracket = order.spec.bracket or self._brackets.get(symbol)
-            if order.withdrawn_for is Reason.HALTED:
+            if self._holds.state is TradingState.HALTED:
                 bracket = None  # a halt lets no exit rest; it says what is left without a stop
             if bracket is not None:
                 self._drop(symbol, Reason.RESIZED, instant)

@@ -20,6 +20,7 @@ from daemon.core.outputs import Reason
 from daemon.core.portfolio import Portfolio
 from daemon.core.pricing import Pricing
 from daemon.core.protection import Protection
+from daemon.core.trading_state import Holds
 from daemon.core.units import price_e4
 from daemon.core.working_order import STOPS, OrderSpec, WorkingOrder, sign_of
 
@@ -27,11 +28,13 @@ from daemon.core.working_order import STOPS, OrderSpec, WorkingOrder, sign_of
 class Venue:
     """What the next bar does to the orders of the book."""
 
-    def __init__(self, portfolio: Portfolio, pricing: Pricing, outputs: list[Any]) -> None:
+    def __init__(
+        self, portfolio: Portfolio, pricing: Pricing, holds: Holds, outputs: list[Any]
+    ) -> None:
         self.portfolio = portfolio
         self.pricing = pricing
         self.book = Book(portfolio, pricing, outputs)
-        self.protection = Protection(self)
+        self.protection = Protection(self, holds)
         self._outputs = outputs
         self._budget: dict[str, int | None] = {}
         self._market: MarketSlice | None = None

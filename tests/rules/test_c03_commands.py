@@ -323,3 +323,14 @@ def test_a_halt_after_a_pause_lets_no_exit_rest_either(first: Any) -> None:
     )
     assert fills(result) == [(1, 10, 100.0)]
     assert [accepted.order_id for accepted in result.orders] == [1]
+
+
+@pytest.mark.parametrize("first", [Halt, Flatten])
+def test_an_entry_that_fills_after_the_reset_is_protected(first: Any) -> None:
+    """Halt and reset both come in bar 1, whose entry cannot be recalled: its stop of 95 works."""
+    result = play(
+        {"NVDA": [flat(100.0), flat(100.0), (100.0, 101.0, 94.0, 95.0), flat(95.0)]},
+        at={0: [target(10, stop_price=95.0)]},
+        commands=[say(first, middle(1)), say(Reset, middle(1) + 1)],
+    )
+    assert fills(result) == [(1, 10, 100.0), (2, -10, 95.0)]

@@ -45,7 +45,7 @@ def test_every_attribute_is_carried_or_follows_from_others() -> None:
     assert fields(PositionValues) == set(Position.__slots__)
     assert fields(OrderValues) == set(WorkingOrder.__slots__) - {"sign", "symbol"}
     account = opened()
-    wiring = {"_portfolio", "pricing", "_outputs", "_venue", "_control"}
+    wiring = {"_portfolio", "pricing", "_outputs", "_venue", "_control", "_holds"}
 
     def state(part: object) -> set[str]:
         return set(vars(part)) - wiring
