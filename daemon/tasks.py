@@ -48,7 +48,7 @@ class StageTask:
     """One of feed, strategy, risk, execution.
 
     `handled` counts the steps it took from its mailbox; `timed_ns` and `timed` are the cost of
-    the steps that were timed (a sample), wherever they ran.
+    the steps that were timed (a sample), wherever they ran; `observe` is told of each of them.
     """
 
     def __init__(self, name: str, busy: Busy) -> None:
@@ -59,6 +59,7 @@ class StageTask:
         self.last_failure: str | None = None
         self.timed = 0
         self.timed_ns = 0
+        self.observe: Callable[[int], None] | None = None
         self._busy = busy
         self._mailbox: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue(maxsize=1)
 
@@ -99,6 +100,8 @@ class StageTask:
         """Book the time of one step."""
         self.timed += 1
         self.timed_ns += nanoseconds
+        if self.observe is not None:
+            self.observe(nanoseconds)
 
     def fail(self, error: BaseException) -> None:
         """Attribute a failure to this task."""

@@ -6,7 +6,7 @@ ISO-8601 in a line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -21,6 +21,7 @@ from daemon.core.outputs import (
 from daemon.core.trading_state import TradingState
 from daemon.core.turn import Turn
 from daemon.core.units import E4_PER_USD, MICROS_PER_USD
+from daemon.journal.ledger import LedgerRow
 
 INSTANTS = frozenset({
     "instant", "start", "end", "since", "due", "decided", "eligible_from", "effective", "known",
@@ -62,6 +63,7 @@ EVENTS: dict[str, Event] = {
     "closing_not_written": _event("The account was not written down at the end.", "problem"),
     # the feed
     "feed_changed": _event("The feed became ready, or was lost.", "state previous generation why"),
+    "feed_event": _event("Something happened to the feed.", "instant what detail"),
     "bar_ledgered": _event(
         "An expected bar ended otherwise than as received.", "symbol start end outcome detail"
     ),
@@ -91,8 +93,10 @@ class Sayer(Protocol):
         """One line."""
 
 
-def tell(log: Sayer, turn: Turn) -> None:
-    """Log a closed turn: its input, failed predictions, and each output."""
+def tell(log: Sayer, turn: Turn, facts: Iterable[LedgerRow] = ()) -> None:
+    """Log a closed turn: what the ledger learnt, its input, failed predictions, each output."""
+    for fact in facts:
+        log.say(*_fact(fact))
     log.say(*_input(turn))
     for prediction in turn.predictions:
         if prediction.failure is not None:
@@ -146,6 +150,17 @@ def _input(turn: Turn) -> tuple[str, str, dict[str, Any]]:
     kind = type(item).__name__.lower()
     fields = {"kind": kind, "instant": item.instant, "source": item.source, "reason": item.reason}
     return "info", "command", fields
+
+
+def _fact(fact: LedgerRow) -> tuple[str, str, dict[str, Any]]:
+    if fact.kind == "feed":
+        fields = {"instant": fact.instant, "what": fact.outcome, "detail": fact.detail}
+        return "warning", "feed_event", fields
+    fields = {
+        "symbol": fact.symbol, "start": fact.start, "end": fact.end, "outcome": fact.outcome,
+        "detail": fact.detail,
+    }  # fmt: skip
+    return "warning", "bar_ledgered", fields
 
 
 def _state_level(change: StateChanged) -> str:

@@ -48,7 +48,11 @@ METRICS: dict[str, Metric] = {
     "papertape_next_bar_timestamp_seconds": _gauge(
         "End of the next bar that must come; 0 where none is known.", "symbol"
     ),
-    "papertape_bars_total": _counter("Bars by how they ended.", "symbol", "outcome"),
+    "papertape_bars_total": _counter(
+        "Bars by how they came; one that was missing and came later counts twice.",
+        "symbol",
+        "outcome",
+    ),
     "papertape_gaps_total": _counter("Gaps of one or more expected bars that began.", "symbol"),
     "papertape_gap_bars": _gauge(
         "Expected bars that have not come since the last one that did.", "symbol"
@@ -96,10 +100,10 @@ METRICS: dict[str, Metric] = {
     ),
     # the process
     "papertape_build_info": _gauge(
-        "1; what runs.", "version", "engine", "python", "sqlite", "config_sha256", "model"
+        "1; what runs.", "version", "engine", "python", "sqlite", "config_sha256", "model_sha256"
     ),
     "papertape_step_duration_seconds": _histogram("Time of one step of a turn.", "task"),
-    "papertape_turn_duration_seconds": _histogram("From an input to its decisions."),
+    "papertape_turn_duration_seconds": _histogram("Time of all steps of a turn."),
     "papertape_mailbox_depth": _gauge("Jobs that wait for a task.", "task"),
     "papertape_task_failures_total": _counter("Failures attributed to a task.", "task"),
     "papertape_loop_lag_seconds": _gauge("How late the event loop is, a blocked one included."),

@@ -10,15 +10,18 @@ serves (readings.py, server.py). A fault in here is counted and never raised int
 
 from __future__ import annotations
 
+import platform
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from daemon.core.events import MarketSlice
 from daemon.core.turn import Turn
-from daemon.core.units import MICROS_PER_USD
+from daemon.core.units import MICROS_PER_USD, SECOND_NS
 from daemon.journal.ledger import LedgerRow
 from daemon.observability import readings
 from daemon.observability.checks import Checks
@@ -39,8 +42,8 @@ HEARTBEAT_S = 1.0
 class WatchedTask(Protocol):
     """What is shown of a supervised task."""
 
-    @property
-    def failures(self) -> int: ...
+    failures: int
+    observe: Callable[[int], None] | None
 
     @property
     def depth(self) -> int: ...
@@ -69,7 +72,8 @@ class Metrics:
         self._tasks: Mapping[str, WatchedTask] = {}
         self._task_names = tuple(tasks)
         self._state = state
-        self._build = {label: str(build.get(label, "")) for label in METRICS[_BUILD].labels}
+        known = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version, **build}
+        self._build = tuple(known.get(label, "") for label in METRICS[_BUILD].labels)
         self._dropped = dropped
         self._checks = Checks(state)
         self._standing: Standing | None = None
@@ -79,6 +83,7 @@ class Metrics:
         self._sizes = {"db": 0, "wal": 0}
         self._commit_failures = 0
         self._blocked = False
+        self._spent_s = 0.0
         self._lag_s = 0.0
         self._beat = time.monotonic()
         self._seen = self._started
@@ -89,6 +94,8 @@ class Metrics:
     def turn(self, turn: Turn, standing: Standing, facts: Iterable[LedgerRow] = ()) -> None:
         """A turn is closed; `standing` is the account after it, `facts` what the ledger learnt."""
         self._standing = standing
+        self.tallies.turns.add(self._spent_s)
+        self._spent_s = 0.0
         try:
             self.tallies.turn(turn, facts)
         except Exception:  # noqa: BLE001 - counting must not end the turn
@@ -115,8 +122,15 @@ class Metrics:
         self.tallies.peak_micros = max(peak_micros, standing.equity_micros)
 
     def watch(self, tasks: Mapping[str, WatchedTask]) -> None:
-        """Show the mailboxes and failures of these tasks from now on."""
+        """Show mailboxes, failures and the time of the steps of these tasks from now on."""
         self._tasks = tasks
+        for name, task in tasks.items():
+            task.observe = partial(self._step, self.tallies.steps[name])
+
+    def _step(self, buckets: Buckets, nanoseconds: int) -> None:
+        seconds = nanoseconds / SECOND_NS
+        buckets.add(seconds)
+        self._spent_s += seconds
 
     def ready(self) -> None:
         """Recovered, and about to take the feed's first input."""
@@ -132,14 +146,6 @@ class Metrics:
         """A turn could not be committed and stays open."""
         self._commit_failures += 1
         self._blocked = True
-
-    def step(self, task: str, seconds: float) -> None:
-        """A task took a step of a turn."""
-        self.tallies.steps[task].add(seconds)
-
-    def decided(self, seconds: float) -> None:
-        """From an input in hand to the end of its steps."""
-        self.tallies.turns.add(seconds)
 
     def lag(self, seconds: float) -> None:
         """The loop is alive and came by so much later than it was asked to; every HEARTBEAT_S."""
@@ -205,7 +211,7 @@ class Metrics:
         yield "papertape_loop_seen_timestamp_seconds", {(): self._seen}
         lag = max(self._lag_s, self.loop_silence_s - HEARTBEAT_S)
         yield "papertape_loop_lag_seconds", {(): lag}
-        yield _BUILD, {tuple(self._build.values()): 1}
+        yield _BUILD, {self._build: 1}
 
     def _counters(self) -> Iterator[tuple[str, Rows]]:
         for name, counts in self.tallies.counts.items():

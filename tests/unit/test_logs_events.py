@@ -11,6 +11,7 @@ from typing import Any, get_args
 from daemon.core.events import Halt, TargetPosition
 from daemon.core.limits import Action, Limit, Limits
 from daemon.core.outputs import Output
+from daemon.journal.ledger import LedgerRow
 from daemon.observability.events import EVENTS, INSTANTS, output_event, tell
 from tests.harness import Result, opens_ns, play
 
@@ -57,6 +58,20 @@ def test_a_turn_tells_its_input_and_each_output() -> None:
     assert (level, event) == ("info", "fill")
     assert (fields["price_usd"], fields["reference_usd"]) == (102.0, 102.0)
     assert "commission_usd" not in fields  # it is nothing
+
+
+def test_what_the_ledger_learnt_is_told_first() -> None:
+    turn = play({"NVDA": [FLAT]}, at={0: [TargetPosition("NVDA", 10)]}).turns[0]
+    heard = Heard()
+    gap = LedgerRow("gap", 9, "NVDA", 1, 2, "missing", "asked 5 times")
+    tell(heard, turn, [gap, LedgerRow("feed", 9, outcome="lost", detail="reset by peer")])
+    gap_fields = {
+        "symbol": "NVDA", "start": 1, "end": 2, "outcome": "missing", "detail": "asked 5 times",
+    }  # fmt: skip
+    assert heard.said[0] == ("warning", "bar_ledgered", gap_fields)
+    feed_fields = {"instant": 9, "what": "lost", "detail": "reset by peer"}
+    assert heard.said[1] == ("warning", "feed_event", feed_fields)
+    assert heard.said[2][1] == "slice_closed"
 
 
 def test_what_needs_a_person_is_louder() -> None:

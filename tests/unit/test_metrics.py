@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -248,12 +250,17 @@ def test_a_recovered_account_shows_where_it_stands(
 
 
 def test_histograms_count_up_to_their_bounds(tmp_path: Path) -> None:
+    """Steps of 1.0, 1.1 ms and 40 s: two turns, of 2.1 ms and of 40 s."""
     metrics = made(tmp_path)
-    for seconds in (0.001, 0.0011, 40.0):
-        metrics.step("risk", seconds)
-    metrics.decided(0.00002)
+    tasks = {name: StageTask(name, Busy()) for name in TASKS}
+    metrics.watch(tasks)
+    result = lived({"NVDA": [FLAT]})
+    tasks["risk"].took(1_000_000)
+    tasks["risk"].took(1_100_000)
+    counted(metrics, result.turns[-1:], result.account)
+    tasks["risk"].took(40_000_000_000)
     metrics.commit(0.004, 4096, 123)
-    page = scrape(metrics)
+    page = counted(metrics, result.turns[-1:], result.account)
     name = "step_duration_seconds"
     bounds = {"0.0005": 0, "0.001": 1, "0.0025": 2, "30.0": 2, "+Inf": 3}
     for bound, count in bounds.items():
@@ -261,7 +268,9 @@ def test_histograms_count_up_to_their_bounds(tmp_path: Path) -> None:
     assert page(f"{name}_count", task="risk") == 3
     assert page(f"{name}_sum", task="risk") == pytest.approx(40.0021)
     assert page(f"{name}_count", task="feed") == 0
-    assert page("turn_duration_seconds_bucket", le="5e-05") == 1
+    assert page("turn_duration_seconds_bucket", le="0.001") == 0
+    assert page("turn_duration_seconds_bucket", le="0.0025") == 1
+    assert page("turn_duration_seconds_count") == 2
     assert page("journal_commit_duration_seconds_bucket", le="0.005") == 1
     assert page("journal_size_bytes", file="db") == 4096
     assert page("journal_size_bytes", file="wal") == 123
@@ -320,8 +329,8 @@ def test_what_runs_and_what_it_costs(tmp_path: Path) -> None:
     page = scrape(made(tmp_path))
     (labels,) = [dict(key[1]) for key in page.series if key[0] == "papertape_build_info"]
     assert labels == {
-        "version": "1.2.3", "engine": "", "python": "", "sqlite": "", "config_sha256": "",
-        "model": "",
+        "version": "1.2.3", "engine": "", "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version, "config_sha256": "", "model_sha256": "",
     }  # fmt: skip
     assert page("state_free_bytes") > 0
     for name in ("cpu_seconds_total", "resident_memory_bytes", "open_fds", "max_fds"):
