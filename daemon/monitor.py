@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from daemon import ENGINE_VERSION, __version__
 from daemon.core.turn import Turn
@@ -65,11 +65,9 @@ class Monitor:
     def _turn(self, turn: Turn, seconds: float) -> None:
         live = self._live
         live.log.turn = turn.seq
-        tell(live.log, turn)
-        for fact in live.inbox.facts:
-            live.log.warning("bar_ledgered", **_told(fact))
+        tell(live.log, turn, live.inbox.facts)
         self._metrics.turn(turn, self._standing(), live.inbox.facts)
-        self._metrics.commit(seconds, live.journal.path.stat().st_size, live.journal.wal_bytes)
+        self._metrics.commit(seconds)
 
     def _standing(self) -> Standing:
         live = self._live
@@ -87,14 +85,6 @@ class Monitor:
                 generation=generation,
             )
         self._metrics.feed(state, generation)
-
-
-def _told(fact: Any) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in fact._asdict().items()
-        if key not in ("kind", "instant") and value not in (None, "")
-    }
 
 
 def _metrics(live: Live) -> Metrics:

@@ -80,7 +80,6 @@ class Metrics:
         self._started = time.time()
         self._generation = 0
         self._pacing: tuple[int, int] | None = None
-        self._sizes = {"db": 0, "wal": 0}
         self._commit_failures = 0
         self._blocked = False
         self._spent_s = 0.0
@@ -136,10 +135,9 @@ class Metrics:
         """Recovered, and about to take the feed's first input."""
         self.is_ready = True
 
-    def commit(self, seconds: float, db_bytes: int, wal_bytes: int) -> None:
-        """A turn has been committed; the sizes are those of the journal's files."""
+    def commit(self, seconds: float) -> None:
+        """A turn has been committed."""
         self.tallies.commits.add(seconds)
-        self._sizes = {"db": db_bytes, "wal": wal_bytes}
         self._blocked = False
 
     def commit_failed(self) -> None:
@@ -198,7 +196,7 @@ class Metrics:
             readings.bar_rows(tallies, next_bar),
             readings.feed_rows(self.feed_state, self._generation),
             readings.check_rows(self._checks),
-            readings.free_rows(self._state),
+            readings.disk_rows(self._state),
             readings.process_rows(self._started),
         )
         if self._pacing is not None:
@@ -206,7 +204,6 @@ class Metrics:
             yield "papertape_pacing_limit_requests", {(): self._pacing[1]}
         yield "papertape_ready", {(): self.is_ready}
         yield "papertape_journal_blocked", {(): self._blocked}
-        yield "papertape_journal_size_bytes", {(file,): size for file, size in self._sizes.items()}
         yield "papertape_mailbox_depth", self._by_task(lambda task: task.depth)
         yield "papertape_loop_seen_timestamp_seconds", {(): self._seen}
         lag = max(self._lag_s, self.loop_silence_s - HEARTBEAT_S)

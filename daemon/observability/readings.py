@@ -18,6 +18,7 @@ from daemon.feeds.feed_health import FeedState
 from daemon.observability.checks import Checks
 from daemon.observability.standing import Standing
 from daemon.observability.tallies import Tallies
+from daemon.state_directory import JOURNAL
 
 Rows = Mapping[tuple[str, ...], float]
 """Label values (without the name) and value of each series of a metric."""
@@ -95,8 +96,13 @@ def process_rows(started: float) -> Iterable[tuple[str, Rows]]:
     yield "process_max_fds", {(): resource.getrlimit(resource.RLIMIT_NOFILE)[0]}
 
 
-def free_rows(state: Path) -> Iterable[tuple[str, Rows]]:
-    """The space that is left for the journal."""
+def disk_rows(state: Path) -> Iterable[tuple[str, Rows]]:
+    """The size of the journal, and the space that is left for it."""
+    sizes: dict[tuple[str, ...], float] = {("db",): 0, ("wal",): 0}
+    for (file,), name in zip(sizes, (JOURNAL, f"{JOURNAL}-wal"), strict=True):
+        with contextlib.suppress(OSError):
+            sizes[file,] = (state / name).stat().st_size
+    yield "papertape_journal_size_bytes", sizes
     with contextlib.suppress(OSError):
         found = os.statvfs(state)
         yield "papertape_state_free_bytes", {(): found.f_bavail * found.f_frsize}

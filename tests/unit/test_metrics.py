@@ -259,7 +259,7 @@ def test_histograms_count_up_to_their_bounds(tmp_path: Path) -> None:
     tasks["risk"].took(1_100_000)
     counted(metrics, result.turns[-1:], result.account)
     tasks["risk"].took(40_000_000_000)
-    metrics.commit(0.004, 4096, 123)
+    metrics.commit(0.004)
     page = counted(metrics, result.turns[-1:], result.account)
     name = "step_duration_seconds"
     bounds = {"0.0005": 0, "0.001": 1, "0.0025": 2, "30.0": 2, "+Inf": 3}
@@ -272,8 +272,6 @@ def test_histograms_count_up_to_their_bounds(tmp_path: Path) -> None:
     assert page("turn_duration_seconds_bucket", le="0.0025") == 1
     assert page("turn_duration_seconds_count") == 2
     assert page("journal_commit_duration_seconds_bucket", le="0.005") == 1
-    assert page("journal_size_bytes", file="db") == 4096
-    assert page("journal_size_bytes", file="wal") == 123
 
 
 def test_a_journal_that_cannot_be_written_is_seen(tmp_path: Path) -> None:
@@ -283,10 +281,18 @@ def test_a_journal_that_cannot_be_written_is_seen(tmp_path: Path) -> None:
     page = scrape(metrics)
     assert page("journal_commit_failures_total") == 2
     assert page("journal_blocked") == 1
-    metrics.commit(0.1, 1, 1)
+    metrics.commit(0.1)
     page = scrape(metrics)
     assert page("journal_commit_failures_total") == 2
     assert page("journal_blocked") == 0
+
+
+def test_the_journal_has_a_size_once_it_exists(tmp_path: Path) -> None:
+    metrics = made(tmp_path)
+    assert scrape(metrics).all("journal_size_bytes") == {}
+    (tmp_path / "journal.db").write_bytes(b"x" * 4096)
+    (tmp_path / "journal.db-wal").write_bytes(b"x" * 123)
+    assert scrape(metrics).all("journal_size_bytes") == {("db",): 4096, ("wal",): 123}
 
 
 def test_feed_readiness_and_pacing(tmp_path: Path) -> None:
