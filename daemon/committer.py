@@ -63,7 +63,7 @@ class Committer:
         self._sleep = sleep
         self._turn: Turn | None = None
         self._halting: asyncio.Future[Turn] | None = None
-        self._flattened = False
+        self._flattened = _is_flat_and_halted(live)
         self._kills_at_reset = 0
 
     # --- the sink -----------------------------------------------------------------------------
@@ -172,3 +172,11 @@ class Committer:
         self._switch.throw(hold.source, hold.reason, flatten=control.flattening)
         self._flattened = self._flattened or control.flattening
         self._latch.sync()
+
+
+def _is_flat_and_halted(live: Rerun) -> bool:
+    """Whether a wish to flatten, found at the start, has been fulfilled before."""
+    account = live.account
+    flat = all(position.quantity == 0 for position in account.portfolio.positions.values())
+    halted = account.control.state is TradingState.HALTED
+    return halted and flat and not account.venue.book.working

@@ -41,6 +41,12 @@ class RefusedError(PapertapeError):
     code = Exit.REFUSED
 
 
+class CheckFailedError(PapertapeError):
+    """Something was looked at and is not as it must be."""
+
+    code = Exit.CHECK_FAILED
+
+
 class BusyError(PapertapeError):
     """Somebody else holds what is asked for, or did not answer in time."""
 

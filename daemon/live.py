@@ -107,11 +107,13 @@ def run(
         if switch.stops:
             log.info("stopped", reason="asked to stop during start-up")
             return Exit.OK
+        held = any(hold.cause == HoldSource.FEED for hold in opened.rerun.account.control.holds)
+        source = make_source(opened.rerun.position, held)
         gc.collect()
         gc.freeze()
         daemon = _Daemon(state, setup, opened, switch, log, overrides)
         try:
-            return asyncio.run(daemon.serve(make_source))
+            return asyncio.run(daemon.serve(source))
         except PapertapeError:
             raise  # it could not begin
         except BaseException:
@@ -144,18 +146,17 @@ class _Daemon:
         self._deadline: asyncio.Timeout | None = None
         self._live: Live | None = None
 
-    async def serve(self, make_source: MakeSource) -> int:
+    async def serve(self, source: Source) -> int:
         """Everything between the recovered account and the closed journal."""
         from daemon.journal.store import LiveJournal
 
-        again = self._opened.rerun
-        held = any(hold.cause == HoldSource.FEED for hold in again.account.control.holds)
-        source = make_source(again.position, held)
         journal = await LiveJournal.open(self._state.journal)
         try:
             new = self._opened.new_segment
             if new is not None:
                 await journal.open_segment(new.first_seq, new.reason, new.manifest, new.opening)
+                again = self._opened.rerun
+                again.segment = again.segment._replace(segment=journal.segment)
             return await self._trade(journal, source)
         finally:
             await journal.close()
@@ -285,4 +286,3 @@ class _Daemon:
             if position.quantity
         )
         return f"{state}; {held or 'flat'}; turn {self._opened.rerun.pipeline.seq}"
-

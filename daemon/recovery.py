@@ -7,7 +7,7 @@ that is down) use the same, without going on.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,8 @@ from daemon.ports import Sink
 from daemon.segments import Setup
 from daemon.strategies.protocol import Strategy
 
-CHUNK_TURNS = 512
+AfterTurn = Callable[[TurnRow, Account], None]
+"""Told of each turn that came out as recorded."""
 
 
 class MismatchError(Exception):
@@ -69,9 +70,8 @@ class RecordedFirst:
 
     def warm(self, market: MarketSlice) -> None:
         """Let the model see a bar."""
-        warm = getattr(self._model, "warm", None)
-        if warm is not None:
-            warm(market)
+        if self._model is not None:
+            self._model.warm(market)
 
 
 @dataclass(slots=True)
@@ -106,18 +106,19 @@ def rerun(
     *,
     until: int | None = None,
     tee: Sink | None = None,
+    after: AfterTurn | None = None,
 ) -> Rerun:
     """Play a segment again, up to turn `until`; MismatchError at the first turn that differs.
 
-    `tee` gets the turns that have outputs. What is stored and cannot be read raises
-    msgspec.MsgspecError or ValueError.
+    `tee` gets the turns that have outputs, `after` each turn's row and the account as it left it.
+    What is stored and cannot be read raises msgspec.MsgspecError or ValueError.
     """
     account = setup.open_account()
     restore(account, msgspec.convert(segment.opening["values"], AccountValues))
     predictor = None
     if setup.config.model is not None:
         predictor = RecordedFirst(setup.predictor)
-    played = _RecordedTurns(reader, segment, predictor, until, tee)
+    played = _RecordedTurns(reader, segment, predictor, until, tee, after)
     pipeline = Pipeline(
         account,
         setup.strategy,
@@ -185,6 +186,7 @@ class _RecordedTurns:
         predictor: RecordedFirst | None,
         until: int | None,
         tee: Sink | None,
+        after: AfterTurn | None,
     ) -> None:
         self.digest = Digest()
         self.pipeline: Pipeline | None = None
@@ -192,6 +194,7 @@ class _RecordedTurns:
         self._predictor = predictor
         self._until = until
         self._tee = tee
+        self._after = after
         self._row: TurnRow | None = None
         self._kept = False
 
@@ -208,6 +211,8 @@ class _RecordedTurns:
                 self._predictor.recorded = decode_predictions(recorded) if recorded else ()
             yield item
             self._compare_rest(row)
+            if self._after is not None:
+                self._after(row, done.account)
             done.turns += 1
             done.last_instant = max(done.last_instant, row.instant)
             if isinstance(item, Command):

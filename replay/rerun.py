@@ -52,6 +52,9 @@ class JournaledPredictions:
         """What was predicted at this slice, in the order it was."""
         return self._by_end.get(market.end, ())
 
+    def warm(self, market: MarketSlice) -> None:
+        """Nothing is remembered."""
+
 
 class _Kept:
     """A sink that keeps the turns in memory."""

@@ -103,6 +103,9 @@ class GivenPredictions:
         self._rows = rows
         self._slice = -1
 
+    def warm(self, market: MarketSlice) -> None:
+        """Nothing is remembered."""
+
     def predict(self, market: MarketSlice) -> list[Prediction]:
         """A row with None is a failure; no row is no prediction."""
         self._slice += 1

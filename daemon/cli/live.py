@@ -142,3 +142,11 @@ def note(text: str, /, name: Name = None, *, state: State = None) -> int:
     from daemon.control.verbs import tell
 
     return tell(resolve_daemon(name, state), "note", reason=text)
+
+
+@app.command
+def drill(name: Name = None, /, *, state: State = None) -> int:
+    """Try kill, flatten, reduce, pause, reload and stop on a copy of the state."""
+    from daemon.control.drill import drill as try_all
+
+    return try_all(resolve_daemon(name, state))

@@ -28,17 +28,21 @@ class Baseline:
 
     def predict(self, market: MarketSlice) -> Sequence[Prediction]:
         """See `Predictor`; nothing for a symbol until `bars` + 1 closes of it are known."""
-        if market.actions:
-            self._split(market.actions)
+        self.warm(market)
         predictions = []
         for bar in market.bars:
             closes = self._closes[bar.symbol]
-            close_e4 = price_e4(bar.close)
-            closes.append(close_e4)
             if len(closes) == closes.maxlen:
                 before_e4 = closes[0]
-                predictions.append(Prediction(bar.symbol, (close_e4 - before_e4) / before_e4))
+                predictions.append(Prediction(bar.symbol, (closes[-1] - before_e4) / before_e4))
         return predictions
+
+    def warm(self, market: MarketSlice) -> None:
+        """See `Predictor`."""
+        if market.actions:
+            self._split(market.actions)
+        for bar in market.bars:
+            self._closes[bar.symbol].append(price_e4(bar.close))
 
     def _split(self, actions: Sequence[CorporateAction]) -> None:
         for action in actions:

@@ -33,3 +33,7 @@ class Predictor(Protocol):
         and the next slice waits with it.
         """
         ...
+
+    def warm(self, market: MarketSlice) -> None:
+        """See a slice whose predictions are known already: what `predict` would remember of it."""
+        ...

@@ -45,6 +45,9 @@ class Recorded:
         """See `Predictor`; empty where nothing was recorded for this instant."""
         return self._by_end.get(market.end, ())
 
+    def warm(self, market: MarketSlice) -> None:
+        """Nothing is remembered."""
+
 
 def read_predictions(path: Path, symbols: Sequence[str]) -> Recorded:
     """Read the whole file; RefusedError lists its faults as file:line, the first twenty."""

@@ -131,6 +131,9 @@ def test_an_expired_day_order_leaves_room_at_the_same_close() -> None:
 class Awaited(GivenPredictions):
     """The same predictions, a turn of the event loop later."""
 
+    def warm(self, market: MarketSlice) -> None:
+        """Nothing is remembered."""
+
     def predict(self, market: MarketSlice) -> Any:
         found = super().predict(market)
 

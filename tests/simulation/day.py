@@ -118,6 +118,9 @@ class Model:
     def __init__(self, late: Callable[[Sequence[Prediction]], Any] | None = None) -> None:
         self._late = late
 
+    def warm(self, market: MarketSlice) -> None:
+        """Nothing is remembered."""
+
     def predict(self, market: MarketSlice) -> Any:
         found = [Prediction(b.symbol, (b.close - b.open) / b.open) for b in market.bars]
         return found if self._late is None else self._late(found)
