@@ -22,8 +22,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the state directory and colours of whoever runs the tests out of them."""
-    for name in ("PAPERTAPE_STATE", "STATE_DIRECTORY", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+    """Keep the state directory, service manager and colours of whoever runs the tests out."""
+    for name in (
+        "PAPERTAPE_STATE", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY",
+        "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+        "NO_COLOR", "FORCE_COLOR", "COLUMNS",
+    ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
 
 

@@ -92,13 +92,15 @@ def booted(script: Path, units: Path, opt: Path) -> Iterator[Machine]:
         (units / f"{target}.target").write_text(text)
     (units / "papertape@.service.d").mkdir()
     (units / "papertape@.service.d" / "log.conf").write_text(LOG)
-    command = ["unshare", "-m", "sh", str(script), str(units), str(opt)]
+    # Ends with us, however we end.
+    ours = ["setpriv", "--pdeathsig=TERM", "unshare", "-m"]
+    command = [*ours, "sh", str(script), str(units), str(opt)]
     try:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
     except FileNotFoundError:
-        raise Unavailable("unshare is not installed") from None
+        raise Unavailable("util-linux is not installed") from None
     try:
         yield Machine(_init_of(process), units)
     finally:
