@@ -66,7 +66,8 @@ class JournalReader:
     """A read-only view of a journal; RefusedError where it is not one or is damaged.
 
     It never holds up a daemon that writes to the journal, and sees what is committed at the time
-    of each call. `is_live` tells a daemon's journal from a replay's.
+    of each call; as of its beginning, though, while rows of an earlier call are still being read.
+    `is_live` tells a daemon's journal from a replay's.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,6 +82,10 @@ class JournalReader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def snapshot(self) -> None:
+        """From now on read what is committed now, whatever is written meanwhile."""
+        self._file.snapshot()
 
     # --- segments and turns ---------------------------------------------------------------------
 
@@ -109,6 +114,18 @@ class JournalReader:
             rows = self._file.rows(f"{query} AND segment = ? ORDER BY seq", after, segment)
         for row in rows:
             yield TurnRow(*row)
+
+    def slices_from(self, instant: int) -> Iterator[TurnRow]:
+        """The slices that end at an instant or later, in the order they were stored."""
+        names = ", ".join(TURNS.columns)
+        query = f"SELECT {names} FROM turns WHERE kind = 'slice' AND instant >= ? ORDER BY seq"  # noqa: S608 - names from a table
+        for row in self._file.rows(query, instant):
+            yield TurnRow(*row)
+
+    def last_instant(self) -> int | None:
+        """The latest event time there is; the last turn's may be earlier, if a bar came late."""
+        (found,) = self._file.one("SELECT max(instant) FROM turns")
+        return None if found is None else int(found)
 
     def last_turn(self) -> TurnRow | None:
         """The last stored turn; None where there is none."""
@@ -143,6 +160,16 @@ class JournalReader:
         query = "SELECT account FROM closings WHERE seq = ? ORDER BY closing DESC LIMIT 1"
         row = self._file.one(query, seq)
         return None if row is None else json.loads(row[0])
+
+    def rows_of(self, view: str, **equal: object) -> list[dict[str, Any]]:
+        """The rows of a flat view by column name; all of them, or those with these values."""
+        named = self._file.rows("SELECT name FROM pragma_table_info(?)", view)
+        columns = [name for (name,) in named]
+        assert columns, f"no view {view}"
+        where = " AND ".join(f"{name} = ?" for name in equal) or "TRUE"
+        query = f"SELECT * FROM {view} WHERE {where}"  # noqa: S608 - names from the schema
+        rows = self._file.rows(query, *equal.values())
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def ledger(self) -> Iterator[LedgerEntry]:
         """Gaps and feed events in the order they were stored."""
