@@ -343,7 +343,6 @@ class BarClock:
         return (
             self._rules.resume_after == "next_bar"
             and not nearest.slot.warmup
-            and nearest.last <= nearest.on_time
             and until <= nearest.on_time
             and self._is_stable(until)
         )

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from daemon.core.events import Bar, Outcome
 from daemon.feeds.awaited import SLOTS_WAITING_MAX
 from daemon.feeds.bar_clock import BarClock
-from daemon.feeds.closed_bars import SLICES_REMEMBERED
+from daemon.feeds.closed_bars import SLICES_REMEMBERED, Slot
 from daemon.feeds.gaps import FACTS_WAITING_MAX
 from daemon.feeds.schedule import TICK, calendar_schedule
 from tests.unit.clock_day import FULL, HALF, RULES, Day, calendar_of
@@ -70,6 +70,25 @@ def test_a_quarantined_bar_counts_as_missing_with_its_reason() -> None:
     assert [(fact.outcome, fact.detail) for fact in facts] == [("quarantined", "high below low")]
     assert facts[0].instant == day.at("10:30:05")
     assert (facts[0].start, facts[0].end) == (day.at("09:30"), day.at("10:30"))
+
+
+def test_what_is_declared_before_its_end_closes_at_its_end() -> None:
+    day = Day(start="09:30")
+    assert day.absent("10:30", "10:00") == []
+    assert day.due() == "10:30"
+    assert day.until("11:00") == ["10:30 slice 10:30 -NVDA"]
+
+
+def test_what_is_declared_of_the_far_future_reads_no_schedule() -> None:
+    day = Day(start="09:30")
+    items = calendar_schedule(
+        calendar_of({"2024-05-28": FULL}), ("NVDA",), day.size, "session", (day.at("09:30"), TICK)
+    )
+    clock = BarClock(items, RULES, ("NVDA",), held=False)
+    clock.absent("NVDA", day.at("09:30", "2098-01-06"), day.at("10:00"), "none")
+    following = next(items)
+    assert isinstance(following, Slot)
+    assert following.end == day.at("11:30")  # that of 10:30 is waited for
 
 
 def test_a_bar_that_was_given_up_but_comes_before_its_slice_closes_is_taken() -> None:
@@ -133,6 +152,8 @@ def test_other_numbers_before_the_slice_closes_change_nothing_either() -> None:
     day = Day(symbols=TWO, start="09:30")
     day.bar("10:30", "10:30:05", price=100.0)
     day.bar("10:30", "10:30:06", price=101.0)
+    day.bar("10:30", "10:30:06", price=101.0)
+    assert (day.clock.gaps.revisions, day.clock.gaps.duplicates) == (1, 1)
     assert day.bar("10:30", "10:30:07", "AMD") == ["slice 10:30 NVDA,AMD"]
     assert day.slices[0].bars[0].close == 100.0
     assert day.facts == ["NVDA 10:30 revised"]

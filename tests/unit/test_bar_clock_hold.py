@@ -101,6 +101,16 @@ def test_a_new_silence_starts_the_stability_again() -> None:
     assert day.until("12:30") == ["12:02 Resume 12:02"]
 
 
+def test_news_of_a_return_do_not_end_a_silence() -> None:
+    """The feed was never away: it counts as up from 11:30:05, when it brings something."""
+    day = Day(rules=NEXT_BAR, start="09:30")
+    day.until("10:40")
+    day.restored("10:40")
+    day.absent("10:30", "11:30:05")
+    assert day.bar("11:30", "11:30:06") == ["slice 11:30 NVDA"]
+    assert day.bar("12:30", "12:30:05") == ["Resume 12:30:05", "slice 12:30 NVDA"]
+
+
 def test_without_deadlines_no_silence_pauses() -> None:
     day = Day(rules=replace(RULES, deadlines=False), start="09:30")
     assert day.until("15:00") == []
@@ -159,6 +169,13 @@ def test_a_short_loss_at_a_bars_end_costs_nothing() -> None:
     day.lost("10:29:55")
     day.restored("10:30:20")
     assert day.bar("10:30", "10:30:26") == ["slice 10:30 NVDA"]
+
+
+def test_a_short_loss_gives_a_bar_no_more_time() -> None:
+    day = Day(start="09:30")
+    day.lost("10:29:55")
+    day.restored("10:31")
+    assert day.until("10:40") == ["10:32 Pause 10:32"]
 
 
 def test_a_loss_overnight_pauses_nobody() -> None:
@@ -324,6 +341,16 @@ def test_next_bar_gives_up_once_the_feed_has_become_stable() -> None:
         "11:30:30 Resume 11:30:30",
         "11:30:30 slice 11:30 NVDA",
     ]
+
+
+def test_a_late_bar_is_no_next_bar() -> None:
+    day = Day(rules=replace(NEXT_BAR, stable_s=0), start="09:30")
+    day.lost("10:00")
+    day.until("11:28")
+    day.restored("11:28")
+    assert day.bar("11:30", "11:31:01") == []
+    assert day.bar("10:30", "11:31:30") == ["late slice 10:30 NVDA", "late slice 11:30 NVDA"]
+    assert day.bar("12:30", "12:30:05") == ["Resume 12:30:05", "slice 12:30 NVDA"]
 
 
 def test_an_absent_bar_is_no_next_bar() -> None:
