@@ -19,10 +19,13 @@ echo $$ >"$group/cgroup.procs"
 
 cleanup() {
     trap - EXIT TERM INT
-    kill -KILL "${namespaces:-}" 2>/dev/null || true # and all processes within go with it
-    wait || true
     echo $$ >"$groups/cgroup.procs"
-    find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null || true
+    kill -KILL "${namespaces:-}" 2>/dev/null || true # and all processes within go with it
+    for _ in $(seq 200); do # but not at once
+        if grep -qs 'populated 0' "$group/cgroup.events"; then break; fi
+        sleep 0.05
+    done
+    find "$group" -depth -type d -exec rmdir {} \;
     umount "$groups"
     rmdir "$groups"
 }
