@@ -53,23 +53,23 @@ class Lines:
         self._prefixed = prefixed
 
     def stamp(self, _: object, level: str, made: _Fields) -> _Fields:
-        """Put before an event's own fields what every line has; instants become readable."""
+        """Put what every line has before the event's own fields, and those without secrets."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        stamped: _Fields = {
+        first = {
             "ts": now.replace("+00:00", "Z"),
             "level": level,
-            "event": made.pop("event"),
+            "event": self.redaction.text(made.pop("event")),
             "run": self._run,
             "turn": made.pop("turn", self.turn),
         }
-        for key, value in made.items():
-            is_instant = key in INSTANTS and type(value) is int and 0 < value < _INSTANT_MAX
-            stamped[key] = iso_z(value) if is_instant else value
-        return stamped
+        for key in INSTANTS & made.keys():
+            value = made[key]
+            if type(value) is int and 0 < value < _INSTANT_MAX:
+                made[key] = iso_z(value)
+        return first | self.redaction.fields(made)
 
-    def render(self, _: object, level: str, made: _Fields) -> str:
-        """The whole line, without secrets and without its line break."""
-        plain = self.redaction.fields(made)
+    def render(self, _: object, level: str, plain: _Fields) -> str:
+        """The whole line, without its line break."""
         line = self._write(plain)
         if len(line) > LINE_MAX:
             first = {key: value for key, value in plain.items() if key in FIRST}
@@ -80,8 +80,7 @@ class Lines:
         return f"<{PRIORITIES[level]}>{line}" if self._prefixed else line
 
 
-def _json(fields: _Fields) -> str:
-    return json.dumps(fields, separators=(",", ":"))
+_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _text(fields: _Fields) -> str:

@@ -14,14 +14,13 @@ from enum import Enum
 from typing import Any
 from urllib.parse import quote
 
-from msgspec import Struct
-
 CONCEALED = "***"
 TEXT_MAX = 4_000
 """Characters of one value; the rest is cut."""
 ITEMS_MAX = 100
 """Items of one container."""
 DEPTH_MAX = 6
+KEYS_MAX = 1_000
 
 PART_MIN = 8
 """A part of a credential this long is concealed on its own: it may be a token within an address."""
@@ -46,6 +45,7 @@ class Redaction:
     def __init__(self) -> None:
         self._known: frozenset[str] = frozenset()
         self._literal: re.Pattern[str] | None = None
+        self._keys: dict[str, tuple[str, bool]] = {}
 
     def conceal(self, credential: str) -> None:
         """Let the text of a credential, each of its lines and long parts appear nowhere."""
@@ -57,6 +57,7 @@ class Redaction:
         longest_first = sorted(self._known, key=len, reverse=True)
         found = [re.escape(text) for text in longest_first if len(text) >= LITERAL_MIN]
         self._literal = re.compile("|".join(found)) if found else None
+        self._keys = {}
 
     def text(self, text: str) -> str:
         """A text without secrets, of at most TEXT_MAX characters."""
@@ -79,26 +80,36 @@ class Redaction:
             if len(made) == ITEMS_MAX:
                 made["more"] = len(fields) - ITEMS_MAX
                 break
-            name = self.text(str(key))
-            hides = value is not None and _SECRET_KEY.search(name) is not None
-            made[name] = CONCEALED if hides else self._plain(value, depth + 1)
+            name, hides = self._keys.get(key) or self._key(key)
+            if hides and value is not None:
+                made[name] = CONCEALED
+            else:
+                made[name] = self._plain(value, depth + 1)
         return made
 
+    def _key(self, key: Any) -> tuple[str, bool]:
+        """A key as it is shown, and whether it names a secret; remembered, for keys recur."""
+        name = self.text(str(key))
+        known = (name, _SECRET_KEY.search(name) is not None)
+        if len(self._keys) < KEYS_MAX:
+            self._keys[key] = known
+        return known
+
     def _plain(self, value: Any, depth: int) -> Any:
-        if value is None or value is True or value is False:
+        kind = type(value)  # nearly all are one of these two
+        if kind is str:
+            return self.text(value)
+        if kind is int and not self._known:
+            return value
+        if value is None or kind is bool:
             return value
         if isinstance(value, Enum):
             return value.value if isinstance(value.value, str) else value.name
-        if isinstance(value, str):
-            return self.text(value)
         if isinstance(value, int | float):
             return self._number(value)
         if depth < DEPTH_MAX:
             if isinstance(value, Mapping):
                 return self.fields(value, depth)
-            if isinstance(value, Struct):
-                named = {name: getattr(value, name) for name in value.__struct_fields__}
-                return self.fields(named, depth)
             if isinstance(value, list | tuple | set | frozenset):
                 return self._items(value, depth)
         if isinstance(value, BaseException):

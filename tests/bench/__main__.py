@@ -16,6 +16,7 @@ from pathlib import Path
 
 from daemon.feeds.calendar import load_calendar
 from tests.bench.engine import BOUND_RATIO, Case, measure_engine
+from tests.bench.observability import observability_rows
 from tests.bench.processes import command_rows, import_lines, memory_row
 from tests.bench.table import Row, print_columns, print_table, write_json
 from tests.bench.workload import (
@@ -76,6 +77,8 @@ def _measured(
     rows = measure_engine(cases, state, repetitions)
     if not quick:
         rows += _minute_rows(folder, state, repetitions)
+    _say("log lines and metrics")
+    rows += observability_rows(state, repetitions)
     _say("whole processes")
     rows += command_rows(hourly, state, repetitions)
     return rows, import_lines(hourly, state)
