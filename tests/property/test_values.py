@@ -58,12 +58,25 @@ def values_equity(values: AccountValues) -> int:
     return ledger.cash_micros + held + sum(amount for _, _, amount in ledger.receivables)
 
 
-@pytest.mark.parametrize("seed", [7, 8, 9])
+SEEDS = [7, 8, 9]
+
+
+def test_the_days_show_everything() -> None:
+    everything = [values for seed in SEEDS for values in whole_day(seed).after]
+    assert any(values.book.withdrawn for values in everything)
+    assert any(order.extreme_e4 for values in everything for order in values.book.orders)
+    assert any(order.after_gap for values in everything for order in values.book.orders)
+    assert any(values.protection for values in everything)
+    assert any(values.risk.breached for values in everything)
+    assert any(values.flattening for values in everything)
+    sources = {str(hold.source) for values in everything for hold in values.holds}
+    assert sources == {"operator", "model", "limit:max_daily_loss_usd"}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_days_go_on_after_any_turn(seed: int) -> None:
     whole = whole_day(seed)
     assert len(whole.turns) == day.SLICES + 2 * 12 + len(day.commands())
-    assert any(values.book.withdrawn for values in whole.after)
-    assert any(values.protection for values in whole.after)
     for after in Random(seed).sample(range(len(whole.turns)), 30):
         check_going_on(whole, after)
 

@@ -10,7 +10,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from daemon.core.account import Account
-from daemon.core.events import Input
+from daemon.core.events import Input, MarketSlice, Prediction
+from daemon.core.limits import Action, Limit
 from daemon.core.turn import Turn
 from daemon.core.units import MICROS_PER_USD
 from daemon.core.values import AccountValues, values_of
@@ -82,15 +83,30 @@ def play_on(
     return sink.turns, pipeline
 
 
+class _Faltering(day.Model):
+    """Some predictions in a row fail on the second day, and one now and then."""
+
+    def predict(self, market: MarketSlice) -> list[Prediction]:
+        found: list[Prediction] = super().predict(market)
+        if market.session.date == 20240103 and market.index in {1, 2, 3}:
+            return [Prediction(each.symbol, None, "time-out") for each in found]
+        if market.index == 5:
+            return [*found[:-1], Prediction(found[-1].symbol, None, "not finite")]
+        return found
+
+
 def whole_day(seed: int) -> Whole:
     """Some seeded days of three symbols, in which everything happens."""
-    return _whole(
+    return whole_run(
         day.SYMBOLS,
-        day.Model(),
+        _Faltering(),
         {
             "bars": day.bars(seed),
             "decide": day.decide,
-            "limits": day.LIMITS,
+            "limits": replace(
+                day.LIMITS,
+                max_daily_loss_usd=Limit(250 * MICROS_PER_USD, Action.HALT_AND_FLATTEN),
+            ),
             "pricing": day.RULES,
             "commands": day.commands(),
             "cash_usd": 25_000,
@@ -102,7 +118,7 @@ def whole_scenario(scenario: Scenario) -> Whole:
     """A drawn scenario."""
     _, ends, _ = edges(scenario.per_session, scenario.slices)
     number_of = {end: number for number, end in enumerate(ends)}
-    return _whole(
+    return whole_run(
         scenario.symbols,
         None,
         {
@@ -118,7 +134,8 @@ def whole_scenario(scenario: Scenario) -> Whole:
     )
 
 
-def _whole(symbols: Sequence[str], predictor: Any, options: dict[str, Any]) -> Whole:
+def whole_run(symbols: Sequence[str], predictor: Any, options: dict[str, Any]) -> Whole:
+    """A run of `tests.harness.play` with these options; they must name limits, rules and cash."""
     limits = options["limits"]
     pricing = replace(options["pricing"], shorts_allowed=limits.allow_short)
     cash_micros = options["cash_usd"] * MICROS_PER_USD
