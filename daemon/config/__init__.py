@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from daemon.config.feeds import FeedConfig, FeedResume, IbFeedConfig, TapeFeedConfig
 from daemon.config.loader import load_config, load_resolved
 from daemon.config.models import (
     DEFAULT_ACTIONS,
@@ -20,9 +21,6 @@ from daemon.config.sections import (
     BaselineModelConfig,
     CommissionConfig,
     ExecutionConfig,
-    FeedConfig,
-    FeedResume,
-    IbFeedConfig,
     ModelConfig,
     RecordedModelConfig,
     RegistryModelConfig,
@@ -30,7 +28,6 @@ from daemon.config.sections import (
     StrategyConfig,
     TapeColumns,
     TapeConfig,
-    TapeFeedConfig,
 )
 from daemon.config.support import require_supported, require_tape, warnings_of
 

@@ -24,7 +24,9 @@ from daemon.config.problems import (
 )
 
 # Where pydantic puts the chosen alternative of a union into an error's location.
-_UNIONS: tuple[Path, ...] = (("feed",), ("model",), ("execution", "commission"))
+_UNIONS: tuple[Path, ...] = (("feed",), ("feed", "faults"), ("model",), ("execution", "commission"))
+# Lists of sections: a key in one of them is no place to send anybody to.
+_LISTS: tuple[Path, ...] = (("feed", "faults"),)
 
 _MAPPING_EXPECTED = frozenset({"dict_type", "model_type", "model_attributes_type"})
 _LIST_EXPECTED = frozenset({"list_type", "tuple_type"})
@@ -80,8 +82,10 @@ def place_of(path: Path, places: Mapping[Path, Place]) -> Place:
 
 def _without_tags(path: Path) -> Path:
     for union in _UNIONS:
-        if path[: len(union)] == union and len(path) > len(union):
-            return (*union, *path[len(union) + 1 :])
+        # One of a list is named by its place in it, and the alternative comes after that.
+        at = len(union) + (len(path) > len(union) and isinstance(path[len(union)], int))
+        if path[: len(union)] == union and len(path) > at:
+            path = (*path[:at], *path[at + 1 :])
     return path
 
 
@@ -184,13 +188,14 @@ def _key_hint(path: Path, keys: Sequence[str]) -> str:
     if match := near_miss(word, keys):
         return f" (did you mean '{match}'?)"
     for place, section in _sections():
-        if place != path[:-1] and word in section.model_fields:
+        if place not in (path[:-1], *_LISTS) and word in section.model_fields:
             return f" (did you mean '{dotted((*place, word))}'?)"
     return f" (known: {', '.join(keys)})" if len(path) > 1 and keys else ""
 
 
 def _keys_at(path: Path, tree: Any) -> Sequence[str]:
     kind = _at((*path, "kind"), tree)
+    path = _of_all(path)
     for place, section in _sections():
         chosen = section.model_fields.get("kind")
         if place == path and (chosen is None or kind in (None, *_words_of(chosen.annotation))):
@@ -199,8 +204,13 @@ def _keys_at(path: Path, tree: Any) -> Sequence[str]:
 
 
 def _kinds_at(path: Path) -> list[str]:
-    found = [section for place, section in _sections() if place == path]
+    found = [section for place, section in _sections() if place == _of_all(path)]
     return [word for one in found for word in _words_of(one.model_fields["kind"].annotation)]
+
+
+def _of_all(path: Path) -> Path:
+    """The path without places in lists: what is said of one holds for all."""
+    return tuple(part for part in path if not isinstance(part, int))
 
 
 def _words_of(annotation: Any) -> tuple[str, ...]:
@@ -220,6 +230,6 @@ def _sections(
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    elif get_origin(annotation) in (Union, types.UnionType, Annotated):
+    elif get_origin(annotation) in (Union, types.UnionType, Annotated, tuple):
         for inner in get_args(annotation):
             yield from _models_in(inner)

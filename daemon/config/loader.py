@@ -107,6 +107,22 @@ def _across_sections(document: Document) -> Iterator[Problem]:
         message = "a tape feed plays the tape: say which (tape: {path: ...})"
         written = ("tape",) if ("tape",) in document.places else ("feed", "kind")
         yield Problem(("tape",), message, place_of(written, document.places))
+    yield from _strange_symbols(document)
+
+
+def _strange_symbols(document: Document) -> Iterator[Problem]:
+    """A fault of a symbol that is not traded would never happen."""
+    feed, symbols = document.value.get("feed"), document.value.get("symbols")
+    faults = feed.get("faults") if isinstance(feed, dict) else None
+    if not isinstance(faults, list) or not isinstance(symbols, list):
+        return
+    for number, fault in enumerate(faults):
+        symbol = fault.get("symbol") if isinstance(fault, dict) else None
+        if symbol is not None and symbol not in symbols:
+            path = ("feed", "faults", number, "symbol")
+            traded = ", ".join(map(str, symbols))
+            message = f"{shown(symbol)} is not traded (symbols: {traded})"
+            yield Problem(path, message, place_of(path, document.places))
 
 
 def _completed(

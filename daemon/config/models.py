@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from daemon.config.emit import to_yaml
+from daemon.config.feeds import FeedConfig
 from daemon.config.fields import (
     PathText,
     Positive,
@@ -29,7 +30,6 @@ from daemon.config.sections import (
     AccountConfig,
     BarsConfig,
     ExecutionConfig,
-    FeedConfig,
     ModelConfig,
     StrategyConfig,
     TapeConfig,

@@ -7,25 +7,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from daemon.config.fields import (
-    ClientIds,
     NotNegative,
-    Pace,
     PathText,
     Positive,
     Section,
     TapePathText,
     ZoneName,
-    all_defaults,
     matching,
     multiple_of,
     refused,
 )
-from daemon.errors import UsageError
-
-EXCHANGE_ZONE = "America/New_York"
 
 
 class BarsConfig(Section):
@@ -127,90 +121,6 @@ class TapeConfig(Section):
 
 def _implied_dialect(given: Any) -> Any:
     return "columns" if given == "auto" else given
-
-
-class FeedResume(Section):
-    """When trading goes on after the feed was lost."""
-
-    stable_s: NotNegative = Field(default=120.0, description="Seconds the feed must be up.")
-    after: Literal["backfilled", "next_bar"] = Field(
-        default="backfilled",
-        description="What ends the pause: missed bars fetched, or the next bar.",
-    )
-
-
-class IbFeedConfig(Section):
-    """Live bars from Interactive Brokers (TWS or the Gateway)."""
-
-    kind: Literal["ib"] = Field(default="ib", description="Interactive Brokers.")
-    host: Annotated[str, Field(min_length=1)] = Field(
-        default="127.0.0.1", description="Gateway host."
-    )
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(
-        default=7497, description="7497 TWS paper, 4002 Gateway paper."
-    )
-    client_ids: ClientIds = Field(default=(17, 18, 19), description="Client ids to try, in order.")
-    grace_s: NotNegative = Field(
-        default=5.0, description="Wait after a bar's end before it is asked for."
-    )
-    decide_within_s: Positive = Field(
-        default=60.0, description="A bar in hand later than this after its end decides nothing."
-    )
-    pause_after_s: Positive = Field(default=120.0, description="Silence that pauses trading.")
-    resume: FeedResume = all_defaults(FeedResume, "When trading goes on.")
-
-    @model_validator(mode="after")
-    def _time_to_decide(self) -> IbFeedConfig:
-        if self.decide_within_s <= self.grace_s:
-            message = f"must be above grace_s ({self.grace_s:g}), or no bar is ever in time"
-            raise refused(message, "decide_within_s")
-        return self
-
-
-class TapeFeedConfig(Section):
-    """The daemon fed from the tape, at a chosen pace."""
-
-    kind: Literal["tape"] = Field(description="The tape of this config.")
-    pace: Pace = Field(
-        default=3600.0, description="Tape seconds a second; max: as fast as possible."
-    )
-    start: str | None = Field(
-        default=None, description="First instant; null: where the tape begins."
-    )
-    end: str | None = Field(default=None, description="Last instant (a date includes its day).")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> TapeFeedConfig:
-        start = _instant("start", self.start, end_of_day=False)
-        end = _instant("end", self.end, end_of_day=True)
-        if start is not None and end is not None and end <= start:
-            raise refused(f"{self.end} is not after start ({self.start})", "end")
-        return self
-
-
-def _instant(key: str, text: str | None, *, end_of_day: bool) -> int | None:
-    if text is None:
-        return None
-    # Imported here: few configs name a time, and the zone's rules take a while to read.
-    from daemon.feeds.times import parse_when
-
-    if not text[:4].isdecimal():
-        raise refused(f"expected a date, or a date and time, got {text!r}", key)
-    try:
-        return parse_when(text, EXCHANGE_ZONE, end_of_day=end_of_day)
-    except (UsageError, OverflowError) as error:
-        raise refused(str(error), key) from None
-
-
-def _ib_unless_told(value: Any) -> Any:
-    return {"kind": "ib", **value} if isinstance(value, dict) else value
-
-
-FeedConfig = Annotated[
-    IbFeedConfig | TapeFeedConfig,
-    Field(discriminator="kind"),
-    BeforeValidator(_ib_unless_told),
-]
 
 
 class AccountConfig(Section):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from daemon.config.sections import IbFeedConfig, TapeFeedConfig
+    from daemon.config.feeds import IbFeedConfig, TapeFeedConfig
 
 
 class ClockRules(Struct, frozen=True):

@@ -26,7 +26,10 @@ FIFTH_LINE = [
     ),
     (
         "feed: {kind: tape, port: 1}\ntape: {}",
-        "20: feed.port: unknown key (known: kind, pace, start, end)",
+        (
+            "20: feed.port: unknown key (known: kind, pace, start, end, decide_within_s, "
+            "pause_after_s, resume, faults)"
+        ),
     ),
     (
         "risk: {max_order_usd: {limits: 1, limit: 2}}",

@@ -95,7 +95,16 @@ def test_the_defaults_of_tape_and_feeds(tmp_path: Path) -> None:
         "resume": {"stable_s": 120.0, "after": "backfilled"},
     }
     played = load(tmp_path, FOUR_LINES + "tape: {}\nfeed: {kind: tape}\n").resolved()
-    assert played["feed"] == {"kind": "tape", "pace": 3600.0, "start": None, "end": None}
+    assert played["feed"] == {
+        "kind": "tape",
+        "pace": 3600.0,
+        "start": None,
+        "end": None,
+        "decide_within_s": 60.0,
+        "pause_after_s": 120.0,
+        "resume": {"stable_s": 120.0, "after": "backfilled"},
+        "faults": [],
+    }
 
 
 LIMITS = [
