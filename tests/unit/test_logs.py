@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -264,6 +265,7 @@ def test_a_credential_appears_nowhere(tmp_path: Path, form: str) -> None:
     made.log.info(
         "AAcanaryBBcanary", short="xyz", quoted="tgram%3A%2F%2F987654321%3AAAcanaryBBcanary"
     )
+    made.log.info("note", quoted=quote(CANARY.splitlines()[1], safe=""))
     try:
         raise KeyError(CANARY)
     except KeyError as error:
@@ -271,9 +273,18 @@ def test_a_credential_appears_nowhere(tmp_path: Path, form: str) -> None:
     logging.getLogger("library").error("sent to %s", first)
     text = made.text()
     assert text.count("***") >= 9
-    for secret in ("canary", "987654321", "112233", "pass word", "joe:"):
+    for secret in ("canary", "987654321", "112233", "pass word", "pass%20word", "joe"):
         assert secret not in text
     assert "xyz" not in text
+
+
+def test_a_credential_that_is_loaded_late_is_concealed_from_then_on(written: Written) -> None:
+    written.log.info("note", AAcanaryBBcanary=1)
+    written.log.conceal(CANARY)
+    written.log.info("note", AAcanaryBBcanary=1)
+    first, second = written.lines()
+    assert "AAcanaryBBcanary" in first
+    assert second["***"] == 1
 
 
 # --- trouble --------------------------------------------------------------------------------------

@@ -117,6 +117,17 @@ def test_a_short_that_is_closed(tmp_path: Path) -> None:
     assert closed("drawdown_ratio") == pytest.approx(0.0001)
 
 
+def test_slippage_costs_a_seller_as_well(tmp_path: Path) -> None:
+    """Sold at 100 less 10 bps: ten cents a share."""
+    result = lived(
+        {"NVDA": [FLAT, FLAT]},
+        at={0: [TargetPosition("NVDA", -10)]},
+        pricing=rules(slippage_ppm=1000),
+    )
+    page = told(made(tmp_path), result)
+    assert page.all("costs_usd_total") == {("slippage",): pytest.approx(1.0)}
+
+
 def test_denials_holds_and_predictions(tmp_path: Path) -> None:
     result = lived(
         {"NVDA": [FLAT] * 6},
@@ -271,6 +282,7 @@ def test_histograms_count_up_to_their_bounds(tmp_path: Path) -> None:
     assert page("turn_duration_seconds_bucket", le="0.001") == 0
     assert page("turn_duration_seconds_bucket", le="0.0025") == 1
     assert page("turn_duration_seconds_count") == 2
+    assert page("turn_duration_seconds_sum") == pytest.approx(40.0021)
     assert page("journal_commit_duration_seconds_bucket", le="0.005") == 1
 
 
