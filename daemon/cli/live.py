@@ -34,8 +34,10 @@ def run(*, config: Path, settings: Set = None, state: State = None) -> int:
     path = resolve_state(state)
     loaded = load_config(config, overrides, state=path)
     require_supported(loaded)
-    form = loaded.observability.log if not sys.stderr.isatty() else "text"
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    form = "text" if on_terminal else loaded.observability.log
     log = configure(form, run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
+    log.take_over()
     try:
         return run_daemon(loaded, path, prepare, log, overrides)
     finally:
