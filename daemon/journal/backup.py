@@ -14,6 +14,7 @@ from pathlib import Path
 
 from daemon.control.latch import sync_directory
 from daemon.errors import RefusedError, UsageError
+from daemon.journal.creation import sync_file
 from daemon.journal.integrity import JournalEnds, check_file
 from daemon.journal.mark import End, MarkFile
 from daemon.journal.readonly import ReadOnlyFile
@@ -85,7 +86,7 @@ def copy_journal(source: Path, file: Path) -> dict[str, End]:
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the journal is
         ends = check_file(temporary)
         temporary.chmod(_MODE)
-        _sync(temporary)
+        sync_file(temporary)
         os.close(os.open(file, os.O_CREAT | os.O_EXCL, _MODE))  # nobody else's from here on
         temporary.replace(file)
         sync_directory(file.parent)
@@ -112,7 +113,7 @@ def _put_away(state: Path, reason: str, now: datetime | None) -> Path | None:
         for name in there:
             os.link(state / name, place / name)
         (place / REASON).write_text(f"{reason}\n", "utf-8")
-        _sync(place / REASON)
+        sync_file(place / REASON)
         for made in (folder, place, place / REASON):
             _give_to_owner(made, state)
         for changed in (place, folder, state):
@@ -142,14 +143,6 @@ def _remove(state: Path, names: tuple[str, ...]) -> None:
     for name in names:
         (state / name).unlink(missing_ok=True)
     sync_directory(state)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _told(ends: dict[str, End]) -> JournalEnds:

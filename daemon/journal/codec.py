@@ -69,11 +69,6 @@ def encode_values(values: object) -> str:
     return values if isinstance(values, str) else _encoder.encode(values).decode()
 
 
-def encode_command(command: Commands) -> str:
-    """A command as JSON."""
-    return _encoder.encode(command).decode()
-
-
 def decode_command(text: str) -> Commands:
     """A command from its JSON."""
     return _command.decode(text)

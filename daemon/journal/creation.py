@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -25,11 +26,21 @@ def create_journal(path: Path) -> None:
         temporary.touch(0o640)
         with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
             connection.executescript(
-                f"PRAGMA synchronous = FULL; {SCHEMA.read_text('utf-8')};"
-                f"PRAGMA application_id = {LIVE}; PRAGMA journal_mode = WAL"
+                f"PRAGMA synchronous = OFF; BEGIN; {SCHEMA.read_text('utf-8')};"
+                f"PRAGMA application_id = {LIVE}; COMMIT; PRAGMA journal_mode = WAL"
             )
+        sync_file(temporary)
         temporary.rename(path)
         sync_directory(path.parent)
         MarkFile(path.with_name(MARK), NO_ENDS).close()
     except (sqlite3.Error, OSError) as error:
         raise RefusedError(f"{path}: the journal cannot be made ({error})") from error
+
+
+def sync_file(path: Path) -> None:
+    """Make durable what a file holds."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

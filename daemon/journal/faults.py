@@ -36,11 +36,12 @@ class JournalBrokenError(PapertapeError):
 
 
 def storage_error(path: Path, error: Exception) -> JournalFullError | JournalBrokenError:
-    """What an error of SQLite means for the caller."""
+    """What an error of SQLite, or of a file beside it, means for the caller."""
     code = getattr(error, "sqlite_errorcode", None)
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     reason = None if code is None else _WAITS.get(code & 0xFF)
-    if reason is None and code in _NEEDS_SPACE and lacks_space(path.parent):
+    is_full = isinstance(error, OSError) and error.errno in _NO_SPACE
+    if is_full or (code in _NEEDS_SPACE and lacks_space(path.parent)):
         reason = _WAITS[sqlite3.SQLITE_FULL]
     if reason is not None:
         return JournalFullError(f"{path}: not written, {reason} ({name})")

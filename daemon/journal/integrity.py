@@ -29,7 +29,7 @@ from daemon.journal.tables import (
 )  # fmt: skip
 from daemon.state_directory import JOURNAL, MARK
 
-_WHAT_TO_DO = "`papertape verify` says more, `papertape restore` puts a copy in its place"
+WHAT_TO_DO = "`papertape verify` says more, `papertape restore` puts a copy in its place"
 
 
 class JournalEnds(NamedTuple):
@@ -106,7 +106,7 @@ def refuse_behind(path: Path, ends: Ends, marked: Ends | None) -> None:
             what = "turn" if table is TURNS else f"{table.name} row"
             raise RefusedError(
                 f"{path}: the mark says {what} {was.key} was committed, the journal ends at "
-                f"{now.key}: it was truncated, lost its -wal or is an older copy: {_WHAT_TO_DO}"
+                f"{now.key}: it was truncated, lost its -wal or is an older copy: {WHAT_TO_DO}"
             )
         if was.key == now.key and was.hash != now.hash:
             raise RefusedError(_replaced(path, table, was.key))
@@ -115,7 +115,7 @@ def refuse_behind(path: Path, ends: Ends, marked: Ends | None) -> None:
 def _replaced(path: Path, table: Table, key: int) -> str:
     return (
         f"{path}: {table.name} {table.key} {key} is not the one the mark tells of: this is "
-        f"another journal: {_WHAT_TO_DO}"
+        f"another journal: {WHAT_TO_DO}"
     )
 
 
@@ -134,7 +134,7 @@ def _check_pages(file: ReadOnlyFile) -> None:
     found = [row[0] for row in file.rows("PRAGMA integrity_check(1)")]
     if found != ["ok"]:
         words = " ".join(found[0].split())
-        raise RefusedError(f"{file.path}: damaged pages ({words}): {_WHAT_TO_DO}")
+        raise RefusedError(f"{file.path}: damaged pages ({words}): {WHAT_TO_DO}")
 
 
 def _check_tables(file: ReadOnlyFile) -> None:
@@ -144,7 +144,7 @@ def _check_tables(file: ReadOnlyFile) -> None:
         connection.executescript(SCHEMA.read_text("utf-8"))
         expected = connection.execute(query).fetchall()
     if list(file.rows(query)) != expected:
-        raise RefusedError(f"{file.path}: its tables are not those of a journal: {_WHAT_TO_DO}")
+        raise RefusedError(f"{file.path}: its tables are not those of a journal: {WHAT_TO_DO}")
 
 
 def _check_chain(file: ReadOnlyFile, table: Table, marked: End | None) -> End:
@@ -153,13 +153,13 @@ def _check_chain(file: ReadOnlyFile, table: Table, marked: End | None) -> End:
         key = row[0]
         if key != last + 1:
             raise RefusedError(
-                f"{file.path}: {table.name}: {table.key} {key} follows {last}: {_WHAT_TO_DO}"
+                f"{file.path}: {table.name}: {table.key} {key} follows {last}: {WHAT_TO_DO}"
             )
         link = chained(link, *row[:-1])
         if link != row[-1]:
             raise RefusedError(
                 f"{file.path}: {table.name}: {table.key} {key} is not what was written: "
-                f"{_WHAT_TO_DO}"
+                f"{WHAT_TO_DO}"
             )
         last = key
         if marked is not None and marked.key == key and marked.hash != link:

@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 from daemon.errors import RefusedError
 from daemon.journal.codec import GENESIS, chained, decode_columns
 from daemon.journal.readonly import ReadOnlyFile
-from daemon.journal.tables import LEDGER, LIVE, REPLAY, SCHEMA_VERSION, SEGMENTS, TABLES, TURNS
+from daemon.journal.tables import (
+    CLOSINGS,
+    LEDGER,
+    LIVE,
+    REPLAY,
+    SCHEMA_VERSION,
+    SEGMENTS,
+    TABLES,
+    TURNS,
+)
 
 
 class SegmentRow(NamedTuple):
@@ -51,6 +60,15 @@ class LedgerEntry(NamedTuple):
     end: int | None
     outcome: str
     detail: str
+
+
+class ClosingRow(NamedTuple):
+    """A row of `closings` as it is stored: the account by value at a stop, as JSON."""
+
+    closing: int
+    segment: int
+    seq: int
+    account: str
 
 
 class Block(NamedTuple):
@@ -122,6 +140,13 @@ class JournalReader:
         for row in self._file.rows(query, instant):
             yield TurnRow(*row)
 
+    def last_slice(self) -> TurnRow | None:
+        """The last stored slice; None where there is none."""
+        names = ", ".join(TURNS.columns)
+        query = f"SELECT {names} FROM turns WHERE kind = 'slice' ORDER BY seq DESC LIMIT 1"  # noqa: S608 - names from a table
+        row = self._file.one(query)
+        return None if row is None else TurnRow(*row)
+
     def last_instant(self) -> int | None:
         """The latest event time there is; the last turn's may be earlier, if a bar came late."""
         (found,) = self._file.one("SELECT max(instant) FROM turns")
@@ -160,6 +185,11 @@ class JournalReader:
         query = "SELECT account FROM closings WHERE seq = ? ORDER BY closing DESC LIMIT 1"
         row = self._file.one(query, seq)
         return None if row is None else json.loads(row[0])
+
+    def closings(self) -> list[ClosingRow]:
+        """The account by value at each orderly stop, in order."""
+        query = f"SELECT {', '.join(CLOSINGS.columns)} FROM closings ORDER BY closing"  # noqa: S608 - names from a table
+        return [ClosingRow(*row) for row in self._file.rows(query)]
 
     def rows_of(self, view: str, **equal: object) -> list[dict[str, Any]]:
         """The rows of a flat view by column name; all of them, or those with these values."""

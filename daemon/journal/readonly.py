@@ -13,8 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from daemon.errors import NotPermittedError, RefusedError
+from daemon.errors import NotPermittedError, PapertapeError, RefusedError
+from daemon.journal.faults import JournalFullError, storage_error
 
+_OF_THE_DISK = frozenset({
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED
+})  # fmt: skip
 _CANNOT_SHARE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
 
 
@@ -38,9 +42,12 @@ class ReadOnlyFile:
         self._immutable = not self._has_log()
         self._stamp = self._stamped()
         options = "mode=ro&immutable=1" if self._immutable else "mode=ro"
-        return sqlite3.connect(
-            f"{self.path.resolve().as_uri()}?{options}", uri=True, isolation_level=None
-        )
+        try:
+            return sqlite3.connect(
+                f"{self.path.resolve().as_uri()}?{options}", uri=True, isolation_level=None
+            )
+        except sqlite3.Error as error:
+            raise RefusedError(f"{self.path}: cannot be opened ({error})") from None
 
     def close(self) -> None:
         """Close the file."""
@@ -52,7 +59,7 @@ class ReadOnlyFile:
         try:
             for row in self._connection.execute(query, values):  # noqa: UP028 - it would be closed
                 yield row
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise self._refused(error) from None
         if self._immutable and self._stamped() != self._stamp:
             raise RefusedError(f"{self.path}: it was written to while it was read: read it again")
@@ -99,8 +106,13 @@ class ReadOnlyFile:
         found = self.path.stat()
         return found.st_ino, found.st_size, found.st_mtime_ns
 
-    def _refused(self, error: sqlite3.DatabaseError) -> RefusedError | NotPermittedError:
+    def _refused(self, error: Exception) -> PapertapeError:
         code = _primary(error)
+        if code in _OF_THE_DISK:
+            meaning = storage_error(self.path, error)
+            if isinstance(meaning, JournalFullError):
+                return JournalFullError(f"{self.path}: cannot be read now ({error})")
+            return RefusedError(f"{self.path}: cannot be read ({error}): look after the disk")
         if code in _CANNOT_SHARE:
             return _not_permitted(
                 self.path, "it was not closed and its log cannot be read from here"
@@ -110,7 +122,7 @@ class ReadOnlyFile:
         return RefusedError(f"{self.path}: damaged ({error}): restore it from a copy")
 
 
-def _primary(error: sqlite3.Error) -> int:
+def _primary(error: Exception) -> int:
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF
 

@@ -18,7 +18,7 @@ from typing import Any
 import aiosqlite
 
 from daemon.core.turn import Turn
-from daemon.errors import RefusedError
+from daemon.errors import PapertapeError, RefusedError
 from daemon.journal.codec import (
     chained,
     encode_input,
@@ -66,6 +66,7 @@ class LiveJournal:
         self._files = _identity(path)
         self._broken = False
         self._closed = False
+        self._open_calls: set[asyncio.Future[None]] = set()
         self._jobs: asyncio.Queue[tuple[Job, asyncio.Future[None]]] = asyncio.Queue(JOBS_MAX)
         self._owner = asyncio.create_task(self._own(), name="journal")
 
@@ -74,7 +75,8 @@ class LiveJournal:
         """Create the journal, or go on with the one that is there.
 
         RefusedError where it is no live journal of a version that is known, and where it ends
-        before its mark. Its rows are not checked here: `check_state` does that.
+        before its mark; JournalFullError where the same may work later. Its rows are not
+        checked here: `check_state` does that.
         """
         marked = _prepared(path)
         # Python says BEGIN IMMEDIATE before the first INSERT: one wait for the thread less.
@@ -184,6 +186,8 @@ class LiveJournal:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_seen)
         self._jobs.put_nowait((job, done))
+        self._open_calls.add(done)
+        done.add_done_callback(self._open_calls.discard)
         await asyncio.shield(done)
 
     async def _own(self) -> None:
@@ -197,13 +201,9 @@ class LiveJournal:
                 except Exception as error:  # noqa: BLE001 - it is the caller's
                     self._broken = self._broken or isinstance(error, JournalBrokenError)
                     done.set_exception(error)
-                except BaseException:
-                    done.cancel()
-                    raise
                 else:
                     done.set_result(None)
-                finally:
-                    self._jobs.task_done()
+                self._jobs.task_done()
         finally:
             if not self._closed:  # the loop is being closed around us
                 self._abandon()
@@ -222,6 +222,9 @@ class LiveJournal:
     def _abandon(self) -> None:
         """Let the thread end by itself, or with the process."""
         self._closed = True
+        self._owner.cancel()
+        for done in list(self._open_calls):
+            done.set_exception(JournalBrokenError(f"{self.path}: the disk did not answer"))
         self._connection.stop()
         self._mark.close()
 
@@ -337,7 +340,11 @@ def _prepared(path: Path) -> Ends | None:
     return known_mark(path.with_name(MARK))[0]
 
 
-def _not_opened(path: Path, error: Exception) -> RefusedError:
+def _not_opened(path: Path, error: Exception) -> PapertapeError:
+    """What may pass by itself is worth another start."""
+    meaning = storage_error(path, error)
+    if isinstance(meaning, JournalFullError):
+        return meaning
     return RefusedError(f"{path}: cannot be opened for writing ({error})")
 
 

@@ -9,7 +9,7 @@ from daemon.core.account import Account
 from daemon.core.events import Reload
 from daemon.core.limits import Action, Limit, Limits
 from daemon.core.turn import Turn
-from daemon.journal.codec import decode_command, encode_command
+from daemon.journal.codec import decode_command, encode_input
 from tests.harness import Result, play, rules
 from tests.rules.tools import (
     GTC,
@@ -165,6 +165,6 @@ def test_it_is_journaled_by_value() -> None:
     command = Reload(
         5, "operator", "wider", new, {"max_daily_loss_usd": {"limit": 2000.0}}, ("a", "b")
     )
-    assert decode_command(encode_command(command)) == command
+    assert decode_command(encode_input(command)[1]) == command
     with pytest.raises(msgspec.ValidationError):
         decode_command('{"type": "Reload", "instant": 5, "source": "operator", "reason": ""}')
