@@ -102,8 +102,9 @@ def run(
             segment="new" if opened.new_segment else opened.rerun.segment.segment,
             state=opened.rerun.account.control.state.name,
         )
-        for note in opened.notes:
-            log.warning("start_note", note=note)
+        for note in (*opened.notes, opened.mark_note):
+            if note is not None:
+                log.warning("start_note", note=note)
         if switch.stops:
             log.info("stopped", reason="asked to stop during start-up")
             return Exit.OK

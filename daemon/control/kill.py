@@ -14,7 +14,7 @@ from pathlib import Path
 from daemon.control.latch import Latch
 from daemon.core.outputs import StateChanged
 from daemon.core.trading_state import TradingState
-from daemon.errors import BusyError, Exit, NotPermittedError
+from daemon.errors import BusyError, Exit, NotPermittedError, PapertapeError
 from daemon.feeds.times import iso_z
 from daemon.journal.codec import decode_outputs
 from daemon.journal.reader import JournalReader
@@ -71,8 +71,14 @@ def kill(state: Path, *, reason: str, flatten: bool) -> int:
 
 
 def acknowledged(state: Path, *, flatten: bool) -> tuple[int, int] | None:
-    """The turn that halted the account (and told it to flatten) for good, and its instant."""
-    reader = JournalReader(state / JOURNAL)
+    """The turn that halted the account (and told it to flatten) for good, and its instant.
+
+    None also where the journal cannot be read: the latch needs no journal.
+    """
+    try:
+        reader = JournalReader(state / JOURNAL)
+    except PapertapeError:
+        return None
     try:
         changed = reader.last_turn_with('"type":"StateChanged"')
         if changed is None or _state_after(changed.outputs) != TradingState.HALTED.name:
@@ -93,7 +99,10 @@ def _state_after(outputs: str) -> str | None:
 
 
 def _last_seq(state: Path) -> int:
-    reader = JournalReader(state / JOURNAL)
+    try:
+        reader = JournalReader(state / JOURNAL)
+    except PapertapeError:
+        return 0
     try:
         last = reader.last_turn()
         return 0 if last is None else last.seq
