@@ -36,7 +36,7 @@ from daemon.journal.integrity import check_state
 from daemon.journal.reader import JournalReader, SegmentRow, TurnRow
 from daemon.pipeline import Pipeline
 from daemon.recovery import MismatchError, RecordedFirst, Rerun, rerun, warm_up
-from daemon.segments import Setup, setup_of, what_changed
+from daemon.segments import Setup, opening_values, setup_of, what_changed
 from daemon.state_directory import JOURNAL, MARK
 from daemon.tasks import TaskFailedError
 
@@ -146,7 +146,7 @@ def _from_outputs(
 
 def folded(reader: JournalReader, segment: SegmentRow) -> tuple[AccountValues, int]:
     """A segment's account from its recorded outputs, and the instant of its last turn."""
-    fold = Fold(msgspec.convert(segment.opening["values"], AccountValues))
+    fold = Fold(opening_values(segment.manifest, segment.opening))
     instant = 0
     for row in reader.turns(segment.segment):
         fold.add(turn_of(row))

@@ -10,7 +10,7 @@ from daemon.errors import NotPermittedError, UsageError
 HOME = Path("/var/lib/papertape")
 """Where systemd keeps the state directories of its instances, one folder a name."""
 
-JOURNAL, LOCK = "journal.db", "daemon.lock"
+JOURNAL, MARK, LOCK = "journal.db", "journal.mark", "daemon.lock"
 
 
 def resolve_state(option: str | None) -> Path:
@@ -46,6 +46,24 @@ def resolve_daemon(name: str | None, option: str | None) -> Path:
         return there[0]
     first = "which daemon? give its NAME or --state DIR" if there else "no daemon found"
     raise UsageError(f"{first} (./state holds no {JOURNAL})", *_found())
+
+
+def journal_meant(word: str | None, option: str | None) -> Path | None:
+    """The state directory whose journal is to be verified; None where a run is meant.
+
+    A word means a daemon of that name, if there is one and no `--state` says where to look;
+    otherwise a run. No word means the journal of the state directory; where that holds none, its
+    latest run; where it holds no run either, the only daemon there is.
+    """
+    if word is not None:
+        is_name = option is None and "/" not in word and word not in ("", ".", "..")
+        return HOME / word if is_name and _is_a_daemons(HOME / word) else None
+    here = resolve_state(option)
+    if _is_a_daemons(here) and any((here / name).exists() for name in (JOURNAL, MARK)):
+        return here
+    if _given(option) is not None or (here / "runs").is_dir():
+        return None
+    return resolve_daemon(None, None)
 
 
 def daemons() -> list[Path]:

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
+
 from daemon import ENGINE_VERSION, __version__
 from daemon.assembly import open_account
 from daemon.config import Config, load_resolved
 from daemon.config.models import UNHASHED
 from daemon.core.account import Account
 from daemon.core.events import Split
+from daemon.core.values import AccountValues, PositionValues
 from daemon.errors import RefusedError
 from daemon.fees import FeeTables
 from daemon.models.protocol import Predictor
@@ -76,6 +80,18 @@ class Setup:
             ],
             "warmup_bars": self.warmup_bars,
         }
+
+
+def opening_values(manifest: Mapping[str, Any], opening: Mapping[str, Any]) -> AccountValues:
+    """The account a recorded segment opened with, its positions in the segment's own symbols.
+
+    What was known of other symbols is forgotten, as `restore` does.
+    """
+    values = msgspec.convert(opening["values"], AccountValues)
+    known = {position.symbol: position for position in values.portfolio.positions}
+    symbols = manifest["config"]["symbols"]
+    positions = tuple(known.get(symbol) or PositionValues(symbol) for symbol in symbols)
+    return replace(values, portfolio=replace(values.portfolio, positions=positions))
 
 
 IDENTITY = (

@@ -7,9 +7,19 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from daemon.cli.common import Json, Run, Set, State, app, config_app, data_app, settings_of
+from daemon.cli.common import Json, Set, State, app, config_app, data_app, settings_of
 from daemon.errors import UsageError
-from daemon.paths import resolve_state
+from daemon.paths import journal_meant, resolve_state
+
+Meant = Annotated[
+    str | None,
+    Parameter(
+        name="NAME|RUN",
+        help="A daemon's name; else a run: a path, an id prefix, a label, latest, latest~1 or "
+        "baseline:NAME. Default: the state directory's journal, or its latest run if it has none.",
+        allow_leading_hyphen=False,
+    ),
+]
 
 # --- replay --------------------------------------------------------------------------------------
 
@@ -72,11 +82,20 @@ def replay(  # noqa: PLR0913 - one parameter an option
 
 
 @app.command
-def verify(run: Run = "latest", /, *, json: Json = False, state: State = None) -> int:
-    """Play a run's journal again and prove it equal, or name the first turn that differs."""
+def verify(meant: Meant = None, /, *, json: Json = False, state: State = None) -> int:
+    """Play a journal again and prove it equal, or name the first turn that differs and why.
+
+    A daemon may go on running: what is committed when this begins is looked at. Exit 1 where
+    something differs.
+    """
+    daemon = journal_meant(meant, state)
+    if daemon is not None:
+        from replay.verify_state import verify_state
+
+        return verify_state(daemon, as_json=json)
     from replay.verify import verify as verify_run
 
-    return verify_run(run, state=resolve_state(state), as_json=json)
+    return verify_run(meant or "latest", state=resolve_state(state), as_json=json)
 
 
 @app.command

@@ -1,4 +1,4 @@
-"""Changes what is stored in a run directory, with or without covering the traces."""
+"""Changes what is stored in a run or a state directory, with or without covering the traces."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from daemon.journal.codec import (
     from_bytes,
     to_bytes,
 )
-from daemon.journal.tables import SCHEMA_VERSION, TABLES
-
-SEALED = ("segments", "turns", "blocks")
+from daemon.journal.mark import End, encode_mark
+from daemon.journal.tables import MARKED, SCHEMA_VERSION, TABLES
 
 
 def execute(run: Path, statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -33,16 +32,31 @@ def reseal(run: Path) -> None:
     """Recompute all chains and the manifest's seal, so that the storage looks untouched."""
     path = run / "manifest.json"
     manifest = json.loads(path.read_text("utf-8"))
-    with closing(sqlite3.connect(run / "journal.db")) as connection, connection:
-        for table in TABLES[SCHEMA_VERSION]:
-            previous = GENESIS
-            for row in connection.execute(table.select).fetchall():
-                previous = chained(previous, *row[:-1])
-                update = f"UPDATE {table.name} SET hash = ? WHERE {table.key} = ?"  # noqa: S608 - names from a table
-                connection.execute(update, (previous, row[0]))
-            if table.name in SEALED:
-                manifest["journal"][f"{table.name}_hash"] = previous.hex()
+    for name, end in rechain(run).items():
+        if f"{name}_hash" in manifest["journal"]:
+            manifest["journal"][f"{name}_hash"] = end.hash.hex()
     path.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def remark(state: Path) -> None:
+    """Recompute all chains of a daemon's journal and its mark, as if it had been written so."""
+    ends = rechain(state)
+    mark = state / "journal.mark"
+    mark.write_bytes(encode_mark({table.name: ends[table.name] for table in MARKED}))
+
+
+def rechain(folder: Path) -> dict[str, End]:
+    """Recompute all chains of a journal; their ends."""
+    ends = {}
+    with closing(sqlite3.connect(folder / "journal.db")) as connection, connection:
+        for table in TABLES[SCHEMA_VERSION]:
+            previous, key = GENESIS, 0
+            for row in connection.execute(table.select).fetchall():
+                previous, key = chained(previous, *row[:-1]), row[0]
+                update = f"UPDATE {table.name} SET hash = ? WHERE {table.key} = ?"  # noqa: S608 - names from a table
+                connection.execute(update, (previous, key))
+            ends[table.name] = End(key, previous)
+    return ends
 
 
 def change_bar(run: Path, column: str, place: int, change: float) -> None:
