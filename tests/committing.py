@@ -2,7 +2,7 @@
 
 It prints one line for each thing that happened: `acked N`, `full N` (the same turn is tried again
 once a line comes on its stdin), `broken`. With `--unclosed` it ends without closing the journal,
-with `--uvloop` it runs on that loop.
+with `--hanging` the disk then seems to hang, with `--uvloop` it runs on that loop.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from threading import Event
 
 from daemon.journal.store import JournalBrokenError, JournalFullError, LiveJournal
 from tests.live_journals import GAP, MANIFEST, OPENING, WALL, turn
@@ -20,7 +21,7 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-async def commit_all(state: Path, last: int, *, closes: bool) -> None:
+async def commit_all(state: Path, last: int, *, closes: bool, hangs: bool = False) -> None:
     """Commit what is missing up to turn `last`."""
     journal = await LiveJournal.open(state / "journal.db", busy_timeout_ms=50)
     try:
@@ -38,6 +39,11 @@ async def commit_all(state: Path, last: int, *, closes: bool) -> None:
                 say(f"acked {seq}")
     except JournalBrokenError as error:
         say(f"broken {error}")
+    if hangs:
+        await journal._connection.create_function("hang", 0, Event().wait)
+        hanging = asyncio.create_task(journal._connection.execute_fetchall("SELECT hang()"))
+        await asyncio.sleep(0)
+        assert not hanging.done()
     if closes:
         await journal.close()
         say("closed")
@@ -45,7 +51,8 @@ async def commit_all(state: Path, last: int, *, closes: bool) -> None:
 
 def main(state: str, last: str, *options: str) -> None:
     """Run the process."""
-    committing = commit_all(Path(state), int(last), closes="--unclosed" not in options)
+    closes, hangs = "--unclosed" not in options, "--hanging" in options
+    committing = commit_all(Path(state), int(last), closes=closes, hangs=hangs)
     if "--uvloop" in options:
         import uvloop
 

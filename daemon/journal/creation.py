@@ -27,7 +27,7 @@ def create_journal(path: Path) -> None:
         with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
             connection.executescript(
                 f"PRAGMA synchronous = OFF; BEGIN; {SCHEMA.read_text('utf-8')};"
-                f"PRAGMA application_id = {LIVE}; COMMIT; PRAGMA journal_mode = WAL"
+                f"PRAGMA application_id = {LIVE}; COMMIT"
             )
         sync_file(temporary)
         temporary.rename(path)

@@ -275,6 +275,14 @@ def test_the_header_of_the_file(state: Path, journal: Path) -> None:
     assert "not a journal (file is not a database)" in refused(state)
 
 
+def test_a_page_whose_rows_can_all_be_read(state: Path, journal: Path) -> None:
+    ((page,),) = rows(journal, "SELECT rootpage FROM sqlite_schema WHERE name = 'turns'")
+    content = bytearray(journal.read_bytes())
+    content[(page - 1) * 4_096 + 7] ^= 1  # how many bytes of it are lost between cells
+    journal.write_bytes(content)
+    assert "damaged pages (" in refused(state)
+
+
 def test_single_bits(state: Path, journal: Path, tmp_path: Path) -> None:
     whole, ends = journal.read_bytes(), check_file(journal)
     draw = random.Random(11)

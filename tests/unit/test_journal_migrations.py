@@ -14,9 +14,10 @@ from daemon.errors import RefusedError
 from daemon.journal import migrations
 from daemon.journal.codec import GENESIS, chained
 from daemon.journal.integrity import check_file, check_state
+from daemon.journal.mark import End, MarkFile
 from daemon.journal.migrations import migrate
 from daemon.journal.reader import JournalReader
-from daemon.journal.tables import LIVE
+from daemon.journal.tables import LIVE, MARKED
 from tests.live_journals import change, names, rows, turn, write
 
 SCHEMA_1 = """
@@ -166,6 +167,26 @@ def test_an_interruption_leaves_it_as_it_was(
     monkeypatch.undo()
     assert migrate(journal) == 1
     assert check_state(journal.parent)[:1] == (3,)
+
+
+def test_an_interruption_before_the_mark_is_written_is_no_loss(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = check_file(journal)
+    mark = {table.name: ends.get(table.name, End()) for table in MARKED}
+    MarkFile(journal.with_name("journal.mark"), mark).close()
+    assert check_state(journal.parent).mark_note is None
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(migrations, "MarkFile", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        migrate(journal)
+    found = check_state(journal.parent)
+    assert found.last_seq == 3
+    assert found.mark_note is not None
+    assert "missing; it is written anew" in found.mark_note
 
 
 def test_a_damaged_one_is_not_touched(journal: Path) -> None:

@@ -211,6 +211,16 @@ async def test_a_journal_that_ends_before_its_mark_is_not_opened(tmp_path: Path)
         await LiveJournal.open(tmp_path / "journal.db")
 
 
+async def test_another_journal_of_the_same_length_is_not_opened(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    await write(tmp_path, 1, 3, [CONNECTED])
+    await write(other, 1, 3, [GAP])
+    (other / "journal.db").rename(tmp_path / "journal.db")
+    with pytest.raises(RefusedError, match="ledger entry 3 is not the one the mark tells of"):
+        await LiveJournal.open(tmp_path / "journal.db")
+
+
 # --- a turn is whole or not there ---------------------------------------------------------------
 
 

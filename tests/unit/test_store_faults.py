@@ -6,21 +6,24 @@ Whatever it is, a turn that was acknowledged is there afterwards, and nothing is
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from daemon.journal import store
+from daemon.journal.faults import lacks_space, storage_error
 from daemon.journal.integrity import check_state
 from daemon.journal.reader import JournalReader
-from daemon.journal.store import JournalBrokenError
+from daemon.journal.store import JournalBrokenError, JournalFullError
 from tests.live_journals import names, turn, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,6 +150,60 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+def _error(code: int, text: str = "disk I/O error") -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode, error.sqlite_errorname = code, "SQLITE_SOMETHING"
+    return error
+
+
+IOERR_WRITE, IOERR_SHMSIZE = sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE
+IOERR_FSYNC = sqlite3.SQLITE_IOERR_FSYNC
+
+
+def test_what_may_be_repeated_with_space_left(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    assert not lacks_space(tmp_path)
+    for code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        assert isinstance(storage_error(path, _error(code)), JournalFullError)
+    for code in (IOERR_WRITE, IOERR_SHMSIZE, IOERR_FSYNC, sqlite3.SQLITE_CORRUPT):
+        assert isinstance(storage_error(path, _error(code)), JournalBrokenError)
+    closed = sqlite3.ProgrammingError("Cannot operate on a closed database.")
+    assert isinstance(storage_error(path, closed), JournalBrokenError)
+    for number, kind in ((errno.ENOSPC, JournalFullError), (errno.EIO, JournalBrokenError)):
+        assert isinstance(storage_error(path, OSError(number, "")), kind)
+    assert names(tmp_path) == []
+
+
+def test_what_may_be_repeated_on_a_full_disk(small_disk: Path) -> None:
+    path = small_disk / "journal.db"
+    fill_up(small_disk)
+    assert lacks_space(small_disk)
+    for code in (IOERR_WRITE, IOERR_SHMSIZE):
+        told = storage_error(path, _error(code))
+        assert isinstance(told, JournalFullError)
+        assert told.lines == (f"{path}: not written, the disk is full (SQLITE_SOMETHING)",)
+    assert isinstance(storage_error(path, _error(IOERR_FSYNC)), JournalBrokenError)
+    assert names(small_disk) == ["ballast", "more"]
+
+
+def test_a_start_on_a_full_disk_may_be_repeated(small_disk: Path) -> None:
+    asyncio.run(write(small_disk, 1, 2))
+    fill_up(small_disk)
+    for _ in range(2):
+        with pytest.raises(JournalFullError, match="the disk is full"):
+            asyncio.run(write(small_disk, 3, 3))
+    (small_disk / "more").unlink()
+    asyncio.run(write(small_disk, 3, 3))
+    assert check_state(small_disk).last_seq == 3
+
+
+def fill_up(disk: Path) -> None:
+    """Take all the space there is left."""
+    with (disk / "more").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4_096))
+
+
 def test_a_full_disk_holds_up_and_loses_nothing(small_disk: Path) -> None:
     said: list[str] = []
     full: list[int] = []
@@ -206,6 +263,13 @@ def test_a_journal_that_nobody_closed_does_not_keep_the_process(
 ) -> None:
     with committing(tmp_path, 3, "--unclosed", *loop) as process:
         assert list(lines(process)) == ["open", "acked 1", "acked 2", "acked 3"]
+        assert process.wait(TIMEOUT_S) == 0
+    assert check_state(tmp_path).last_seq == 3
+
+
+def test_a_disk_that_hangs_does_not_keep_the_process(tmp_path: Path) -> None:
+    with committing(tmp_path, 3, "--unclosed", "--hanging") as process:
+        assert acked(list(lines(process))) == 3
         assert process.wait(TIMEOUT_S) == 0
     assert check_state(tmp_path).last_seq == 3
 
