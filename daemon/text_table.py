@@ -6,6 +6,7 @@ No library draws them: listing runs should not take longer than reading them.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,6 +23,11 @@ def is_plain() -> bool:
     environment = os.environ
     dumb = bool(environment.get("NO_COLOR")) or environment.get("TERM") == "dumb"
     return dumb or not sys.stdout.isatty()
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal; None where the output goes elsewhere, which has no width."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def marked(text: str, mark: str, *, plain: bool) -> str:

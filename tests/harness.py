@@ -214,8 +214,12 @@ def play(
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
     strategy: Any = None,
     during: Callable[[Pipeline], None] | None = None,
+    every_turn: bool = False,
 ) -> Result:
-    """Play the bars; `during(pipeline)` is called before the first input is admitted."""
+    """Play the bars; `during(pipeline)` is called before the first input is admitted.
+
+    The result's turns are those with outputs, or `every_turn`.
+    """
     symbols = tuple(bars)
     count = max(len(rows) for rows in bars.values())
     days = sessions(-(-count // per_session), per_session)
@@ -232,7 +236,7 @@ def play(
     feed = ReplayFeed(
         symbols, columns, days, window, actions=actions, commands=commands, chunk_bars=chunk_bars
     )
-    result = Result(account, None, scripted, feed)  # type: ignore[arg-type]  # set in the next line
+    result = Result(account, None, scripted, feed, every_turn=every_turn)  # type: ignore[arg-type]  # set in the next line
     result.pipeline = Pipeline(account, strategy or scripted, model, result)
     result.slice_starts, result.slice_ends = starts, ends
     if during is not None:

@@ -22,6 +22,7 @@ VERBS = [
     ["config", "schema"], ["runs"], ["runs", "list"], ["runs", "show"], ["runs", "diff"],
     ["runs", "accept"], ["runs", "gc"], ["reference"], ["reference", "run"],
     ["reference", "check"], ["data"], ["data", "check"],
+    ["orders"], ["fills"], ["trades"], ["pnl"], ["gaps"], ["explain"],
 ]  # fmt: skip
 
 
