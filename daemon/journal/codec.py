@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ GENESIS = hashlib.sha256(b"papertape").digest()
 
 def encode_outputs(outputs: Sequence[Output]) -> str:
     """A turn's outputs as JSON."""
-    return _encoder.encode(outputs).decode()
+    return _json(outputs)
 
 
 def decode_outputs(text: str) -> tuple[Output, ...]:
@@ -37,7 +38,7 @@ def decode_outputs(text: str) -> tuple[Output, ...]:
 
 def encode_input(item: Input) -> tuple[str, str]:
     """The kind of a turn's input, and the input as JSON."""
-    return kind_of(item), _encoder.encode(item).decode()
+    return kind_of(item), _json(item)
 
 
 def decode_input(kind: str, text: str) -> Input:
@@ -56,7 +57,7 @@ def kind_of(item: Input) -> str:
 
 def encode_predictions(predictions: Sequence[Prediction]) -> str | None:
     """A turn's predictions as JSON; None where there are none."""
-    return _encoder.encode(predictions).decode() if predictions else None
+    return _json(predictions) if predictions else None
 
 
 def decode_predictions(text: str | None) -> tuple[Prediction, ...]:
@@ -66,12 +67,21 @@ def decode_predictions(text: str | None) -> tuple[Prediction, ...]:
 
 def encode_values(values: object) -> str:
     """A manifest or an account's values as JSON; what is JSON already stays as it is."""
-    return values if isinstance(values, str) else _encoder.encode(values).decode()
+    return values if isinstance(values, str) else _json(values)
 
 
 def decode_command(text: str) -> Commands:
     """A command from its JSON."""
     return _command.decode(text)
+
+
+def _json(value: object) -> str:
+    try:
+        return _encoder.encode(value).decode()
+    except UnicodeEncodeError:
+        # Half a character, as undecodable file names and arguments carry: no fault of the turn.
+        text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace").decode()
 
 
 def encode_columns(columns: Mapping[str, bytes]) -> bytes:

@@ -97,3 +97,15 @@ def test_values_may_be_written_down_already() -> None:
     assert encode_values(Split("NVDA", 1, 10, 1)) == (
         '{"type":"Split","symbol":"NVDA","effective":1,"numerator":10,"denominator":1}'
     )
+
+
+def test_half_a_character_does_not_keep_a_turn_from_being_written_down() -> None:
+    note = Note(1, "operator", "caf\udce9 \u00e9")
+    kind, encoded = encode_input(note)
+    assert encoded == '{"type":"Note","instant":1,"source":"operator","reason":"caf? \u00e9"}'
+    assert decode_input(kind, encoded) == Note(1, "operator", "caf? \u00e9")
+    failed = (Prediction("NVDA", None, "\ud800"), Prediction("AMD", 0.1))
+    assert encode_predictions(failed) == (
+        '[{"type":"Prediction","symbol":"NVDA","value":null,"failure":"?"},'
+        '{"type":"Prediction","symbol":"AMD","value":0.1,"failure":null}]'
+    )
