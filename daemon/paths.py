@@ -48,6 +48,18 @@ def resolve_daemon(name: str | None, option: str | None) -> Path:
     raise UsageError(f"{first} (./state holds no {JOURNAL})", *_found())
 
 
+def resolve_restored(name: str | None, option: str | None) -> Path:
+    """The state directory that a copy is restored into: as `resolve_daemon`, but it may be empty.
+
+    A NAME's folder must be there (installing the service makes it); one that is given need not.
+    """
+    given = _given(option)
+    if name is None:
+        return resolve_daemon(None, None) if given is None else given
+    is_there = option is None and _is_name(name) and (HOME / name).is_dir()
+    return HOME / name if is_there else resolve_daemon(name, option)
+
+
 def journal_meant(word: str | None, option: str | None) -> Path | None:
     """The state directory whose journal is to be verified; None where a run is meant.
 
@@ -56,7 +68,7 @@ def journal_meant(word: str | None, option: str | None) -> Path | None:
     latest run; where it holds no run either, the only daemon there is.
     """
     if word is not None:
-        is_name = option is None and "/" not in word and word not in ("", ".", "..")
+        is_name = option is None and _is_name(word)
         return HOME / word if is_name and _is_a_daemons(HOME / word) else None
     here = resolve_state(option)
     if _is_a_daemons(here) and any((here / name).exists() for name in (JOURNAL, MARK)):
@@ -82,12 +94,16 @@ def _given(option: str | None) -> Path | None:
 
 
 def _named(name: str) -> Path:
-    if "/" in name or name in ("", ".", ".."):
+    if not _is_name(name):
         raise UsageError(f"{name!r} is not a name; for a folder write --state {name}")
     path = HOME / name
     if not _is_a_daemons(path):
         raise UsageError(f"no daemon {name}: {path} holds no {JOURNAL}", *_found())
     return path
+
+
+def _is_name(word: str) -> bool:
+    return "/" not in word and word not in ("", ".", "..")
 
 
 def _is_a_daemons(path: Path) -> bool:

@@ -75,6 +75,9 @@ class StateDirectory:
                 f"local file system"
             ) from None
         self._write_owner(descriptor)
+        if os.geteuid() == 0:  # what root makes must stay usable for the daemon's user
+            owner = self.path.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
         self._descriptor = descriptor
 
     def _write_owner(self, descriptor: int) -> None:

@@ -14,13 +14,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 from daemon.config import Config, load_config
-from daemon.core.events import Commands, Input, MarketSlice, Tick
+from daemon.core.events import Commands, Input, MarketSlice
 from daemon.core.turn import Turn, instant_of
 from daemon.core.values import values_of
 from daemon.journal.ledger import LedgerRow
+from daemon.journal.reader import JournalReader
 from daemon.journal.store import LiveJournal
 from daemon.opening import Opened, open_live
 from replay.live_feed import prepare, replay_feed
@@ -59,7 +62,7 @@ class LiveTape:
         items: Iterator[Input] = iter(_inputs(config, self.state))
         if edit is not None:
             items = edit(items)
-        rest = _after(items, opened.rerun.position)
+        rest = islice(items, _taken(self.state), None)
         asyncio.run(_play(opened, self.state, rest, slices, commands or {}, facts or {}, closes))
         return opened
 
@@ -74,11 +77,12 @@ def _inputs(config: Config, state: Path) -> list[Input]:
     return asyncio.run(collect())
 
 
-def _after(items: Iterator[Input], position: tuple[int, int] | None) -> Iterator[Input]:
-    """What comes after the last slice or tick of the journal."""
-    for item in items:
-        if position is None or (instant_of(item), int(isinstance(item, Tick))) > position:
-            yield item
+def _taken(state: Path) -> int:
+    """How many of the tape's inputs the journal has."""
+    if not (state / "journal.db").exists():
+        return 0
+    with closing(JournalReader(state / "journal.db")) as reader:
+        return sum(row.kind != "command" for row in reader.turns())
 
 
 async def _play(

@@ -1,0 +1,53 @@
+"""The verbs that keep an account: `backup`, `restore`, `account new`, and its `report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from daemon.cli.common import Name, State, app
+from daemon.paths import resolve_daemon, resolve_restored
+
+account_app = App(name="account", help="The simulated account as a whole.")
+app.command(account_app)
+
+
+@app.command
+def backup(file: Path, name: Name = None, /, *, state: State = None) -> int:
+    """Copy the journal into FILE, which must not exist, and check the copy.
+
+    The daemon may run meanwhile: it is not held up.
+    """
+    from daemon.keeping import backup as copy
+
+    return copy(resolve_daemon(name, state), file)
+
+
+@app.command
+def restore(file: Path, name: Name = None, /, *, state: State = None) -> int:
+    """Put a copy of the journal in its place; the account then starts HALTED.
+
+    The daemon must be down. FILE is checked first; the journal that is there goes into the archive.
+    """
+    from daemon.keeping import restore as put_back
+
+    return put_back(resolve_restored(name, state), file)
+
+
+@account_app.command(name="new")
+def account_new(
+    name: Name = None,
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why, for the archive.")],
+    state: State = None,
+) -> int:
+    """Archive the journal: the next start begins a new account with the configured cash.
+
+    The daemon must be down. Nothing is deleted, and a HALT latch stays.
+    """
+    from daemon.keeping import new_account
+
+    return new_account(resolve_daemon(name, state), reason)
