@@ -65,6 +65,7 @@ class Committer:
         self._halting: asyncio.Future[Turn] | None = None
         self._flattened = _is_flat_and_halted(live)
         self._kills_at_reset = 0
+        self._lifting = False
 
     # --- the sink -----------------------------------------------------------------------------
 
@@ -72,6 +73,7 @@ class Committer:
         """Take the turn that is to be committed."""
         assert self._turn is None, "a turn before the last one was committed"
         self._turn = turn
+        self._lifting = isinstance(turn.input, Reset) and not _is_refused(turn)
 
     def flush(self) -> Awaitable[None] | None:
         """Commit the turn."""
@@ -110,7 +112,7 @@ class Committer:
         live.last_instant = max(live.last_instant, turn.instant)
         if turn.outputs or isinstance(turn.input, Command):
             live.digest.add(encode_outputs(turn.outputs))
-        if isinstance(turn.input, Reset):
+        if self._lifting:
             self._after_reset(turn)
         self.agree()
         for told in self.on_turn:
@@ -122,9 +124,12 @@ class Committer:
     def look(self, instant: int | None = None) -> None:
         """If the latch is set and the account does not know yet, let a halt be admitted next.
 
-        `instant` is that of the open turn; None: when the halt is admitted.
+        `instant` is that of the open turn; None: when the halt is admitted. While a reset is being
+        committed the latch is still there, and what it says is over; a kill that comes meanwhile
+        is found after it.
         """
-        if not self._switch.closed() or (self._halting and not self._halting.done()):
+        waits = self._halting is not None and not self._halting.done()
+        if self._lifting or waits or not self._switch.closed():
             return
         control = self._live.account.control
         flatten = self._switch.flatten or self._latch.wants_flat()
@@ -156,9 +161,7 @@ class Committer:
         return make
 
     def _after_reset(self, turn: Turn) -> None:
-        if any(isinstance(output, CommandRefused) for output in turn.outputs):
-            return
-        self._flattened = False
+        self._lifting = self._flattened = False
         if not self._switch.release(self._kills_at_reset):
             self.look(turn.instant)
 
@@ -172,6 +175,10 @@ class Committer:
         self._switch.throw(hold.source, hold.reason, flatten=control.flattening)
         self._flattened = self._flattened or control.flattening
         self._latch.sync()
+
+
+def _is_refused(turn: Turn) -> bool:
+    return any(isinstance(output, CommandRefused) for output in turn.outputs)
 
 
 def _is_flat_and_halted(live: Rerun) -> bool:

@@ -27,7 +27,7 @@ from daemon.journal.faults import JournalBrokenError, JournalFullError
 from daemon.monitor import Monitor
 from daemon.opening import Opened, open_live
 from daemon.ports import Source
-from daemon.recovery import Rerun
+from daemon.recovery import Place, Rerun
 from daemon.segments import Setup
 from daemon.state_directory import StateDirectory
 from daemon.supervisor import supervise
@@ -42,7 +42,7 @@ STOP_WITHIN_S = 15.0
 HEARTBEAT_S = 1.0
 MARK_EVERY_S = 60.0
 
-MakeSource = Callable[[tuple[int, int] | None, bool], Source]
+MakeSource = Callable[[Place | None, bool], Source]
 """(place of the last input in the journal, whether the feed's hold is in force) -> source."""
 
 
@@ -109,7 +109,7 @@ def run(
             log.info("stopped", reason="asked to stop during start-up")
             return Exit.OK
         held = any(hold.cause == HoldSource.FEED for hold in opened.rerun.account.control.holds)
-        source = make_source(opened.rerun.position, held)
+        source = make_source(opened.rerun.place, held)
         gc.collect()
         gc.freeze()
         daemon = _Daemon(state, setup, opened, switch, log, overrides)

@@ -32,7 +32,7 @@ class Monitor:
         self._metrics.recovered(
             self._standing(),
             again.account.venue.book.last,
-            None if again.position is None else again.position[0],
+            None if again.place is None else again.place.instant,
             again.account.risk.peak_micros,
         )
         self._metrics.watch(again.pipeline.tasks)

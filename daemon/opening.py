@@ -20,6 +20,7 @@ import msgspec
 from msgspec.structs import replace
 
 from daemon.core.account import Account
+from daemon.core.events import MarketSlice, Tick
 from daemon.core.fold import Fold
 from daemon.core.trading_state import Hold, HoldSource, TradingState
 from daemon.core.turn import Turn
@@ -33,9 +34,18 @@ from daemon.journal.codec import (
     decode_predictions,
 )
 from daemon.journal.integrity import check_state
+from daemon.journal.migrations import migrate
 from daemon.journal.reader import JournalReader, SegmentRow, TurnRow
 from daemon.pipeline import Pipeline
-from daemon.recovery import MismatchError, RecordedFirst, Rerun, rerun, warm_up
+from daemon.recovery import (
+    MismatchError,
+    Place,
+    RecordedFirst,
+    Rerun,
+    place_of,
+    rerun,
+    warm_up,
+)
 from daemon.segments import Setup, opening_values, setup_of, what_changed
 from daemon.state_directory import JOURNAL, MARK
 from daemon.tasks import TaskFailedError
@@ -70,6 +80,9 @@ def open_live(state: Path, setup: Setup) -> Opened:
         account = setup.open_account()
         return _in_new_segment(setup, values_of(account), 1, "start", None, None, [])
     ends = check_state(state)
+    version = migrate(state / JOURNAL)
+    if version is not None:
+        ends = check_state(state)
     reader = JournalReader(state / JOURNAL)
     try:
         segments = reader.segments()
@@ -78,6 +91,10 @@ def open_live(state: Path, setup: Setup) -> Opened:
             return _in_new_segment(setup, values_of(account), 1, "start", None, None, [])
         opened = _recovered(state, reader, segments[-1], setup, ends.last_seq)
         opened.mark_note = ends.mark_note
+        if version is not None:
+            opened.notes.append(
+                f"the journal was of version {version}: kept as {JOURNAL}.v{version}"
+            )
         return opened
     finally:
         reader.close()
@@ -117,18 +134,18 @@ def _recovered(
         except (MismatchError, TaskFailedError) as error:
             return _from_outputs(reader, segment, setup, last_seq, str(error))
     reason = "; ".join(changes)
-    position = last_position(reader, segment)
+    place = last_place(reader, segment)
     closing = reader.closing(last_seq)
     if closing is not None:
         values = msgspec.convert(closing, AccountValues)
-        return _in_new_segment(setup, values, last_seq + 1, reason, reader, position, changes)
+        return _in_new_segment(setup, values, last_seq + 1, reason, reader, place, changes)
     try:
         old = setup_of(segment.manifest, load_fee_tables(), state, reader.path)
         values = values_of(rerun(reader, segment, old).account)
     except (MismatchError, TaskFailedError, PapertapeError) as error:
         text = f"{error} (changed since: {reason})"
         return _from_outputs(reader, segment, setup, last_seq, text)
-    return _in_new_segment(setup, values, last_seq + 1, reason, reader, position, changes)
+    return _in_new_segment(setup, values, last_seq + 1, reason, reader, place, changes)
 
 
 def _from_outputs(
@@ -139,9 +156,9 @@ def _from_outputs(
     hold = Hold(HoldSource.MISMATCH, TradingState.HALTED, instant, text)
     values = replace(values, holds=(*values.holds, hold))
     notes = [f"recorded turns do not come out as recorded: {text}"]
-    position = last_position(reader, segment)
+    place = last_place(reader, segment)
     reason = f"mismatch: {text}"
-    return _in_new_segment(setup, values, last_seq + 1, reason, reader, position, notes)
+    return _in_new_segment(setup, values, last_seq + 1, reason, reader, place, notes)
 
 
 def folded(reader: JournalReader, segment: SegmentRow) -> tuple[AccountValues, int]:
@@ -156,11 +173,10 @@ def folded(reader: JournalReader, segment: SegmentRow) -> tuple[AccountValues, i
 
 def turn_of(row: TurnRow) -> Turn:
     """A turn as it was recorded."""
-    assert row.input is not None, "a live journal stores every input"
     return Turn(
         row.seq,
         row.instant,
-        decode_input(row.kind, row.input),
+        decode_input(row.kind, _input_of(row)),
         decode_outputs(row.outputs),
         tuple(decode_predictions(row.predictions)) if row.predictions else (),
         row.gate,
@@ -177,14 +193,21 @@ def last_reload(reader: JournalReader, segment: SegmentRow) -> dict[str, Any] | 
     return risk
 
 
-def last_position(reader: JournalReader, segment: SegmentRow) -> tuple[int, int] | None:
-    """Where the feed stands: (instant, 0 for a slice and 1 for a tick) of its last input."""
-    found = segment.opening.get("position")
-    position = None if found is None else (int(found[0]), int(found[1]))
+def last_place(reader: JournalReader, segment: SegmentRow) -> Place | None:
+    """Where the feed stands after a segment."""
+    found = segment.opening["place"]
+    place = None if found is None else msgspec.convert(found, Place)
     for row in reader.turns(segment.segment):
         if row.kind != "command":
-            position = (row.instant, int(row.kind == "tick"))
-    return position
+            item = decode_input(row.kind, _input_of(row))
+            assert isinstance(item, MarketSlice | Tick), row.kind
+            place = place_of(item)
+    return place
+
+
+def _input_of(row: TurnRow) -> str:
+    assert row.input is not None, "a live journal stores every input"
+    return row.input
 
 
 def _in_new_segment(
@@ -193,7 +216,7 @@ def _in_new_segment(
     first_seq: int,
     reason: str,
     reader: JournalReader | None,
-    position: tuple[int, int] | None,
+    place: Place | None,
     notes: list[str],
 ) -> Opened:
     account = _restored(setup, values)
@@ -201,7 +224,7 @@ def _in_new_segment(
     opening = {
         "values": msgspec.to_builtins(values),
         "warm_from": None if reader is None else _warm_from(reader, first_seq, setup.warmup_bars),
-        "position": position,
+        "place": place,
     }
     segment = SegmentRow(0, first_seq, reason, manifest, opening)
     predictor = RecordedFirst(setup.predictor) if setup.config.model is not None else None
@@ -215,10 +238,8 @@ def _in_new_segment(
                 f"{setup.config.path}: strategy {setup.config.strategy.kind} raised on bars that "
                 f"were recorded before: {type(error).__name__}: {error}"
             ) from error
-    last = 0 if position is None else position[0]
-    again = Rerun(
-        segment, setup, account, pipeline, predictor, Digest(), position, last_instant=last
-    )
+    last = 0 if place is None else place.instant
+    again = Rerun(segment, setup, account, pipeline, predictor, Digest(), place, last_instant=last)
     return Opened(again, NewSegment(first_seq, reason, manifest, opening), notes)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,6 +36,24 @@ from daemon.strategies.protocol import Strategy
 
 AfterTurn = Callable[[TurnRow, Account], None]
 """Told of each turn that came out as recorded."""
+
+
+class Place(NamedTuple):
+    """Where a feed stands: at a slice (`rank` 0, with its bars' symbols) or at a tick (1).
+
+    An instant may have several slices, as where one symbol's bar came late.
+    """
+
+    instant: int
+    rank: int
+    symbols: tuple[str, ...] = ()
+
+
+def place_of(item: MarketSlice | Tick) -> Place:
+    """The place of an input of the feed."""
+    if isinstance(item, Tick):
+        return Place(item.instant, 1)
+    return Place(item.end, 0, tuple(bar.symbol for bar in item.bars))
 
 
 class MismatchError(Exception):
@@ -78,8 +96,8 @@ class RecordedFirst:
 class Rerun:
     """A segment after its recorded turns: an account that can go on.
 
-    `position` is the place of the last slice or tick in the feed: (instant, 0 for a slice and 1
-    for a tick), None where there was none. `turns` is how many were played.
+    `place` is that of the feed's last input, None where there was none. `turns` is how many were
+    played.
     """
 
     segment: SegmentRow
@@ -88,7 +106,7 @@ class Rerun:
     pipeline: Pipeline
     predictor: RecordedFirst | None
     digest: Digest
-    position: tuple[int, int] | None = None
+    place: Place | None = None
     last_instant: int = 0
     turns: int = 0
     reloaded_risk: dict[str, Any] | None = None
@@ -219,7 +237,7 @@ class _RecordedTurns:
                 if isinstance(item, Reload):
                     done.reloaded_risk = item.risk
             else:
-                done.position = (row.instant, int(isinstance(item, Tick)))
+                done.place = place_of(item)
 
     def closed(self, place: int) -> bool:
         """The gate as it was seen in the turn."""

@@ -22,6 +22,7 @@ from daemon.feeds.clock_rules import clock_rules
 from daemon.feeds.expected import BAR_SIZES_NS, with_bars
 from daemon.feeds.times import iso_z
 from daemon.live import MakeSource
+from daemon.recovery import Place
 from daemon.segments import Setup
 from replay.feed import ReplayFeed
 from replay.run import Inputs, Period, applied_actions, inputs_for
@@ -62,7 +63,7 @@ def prepare(config: Config, state: Path) -> tuple[Setup, MakeSource]:
         ),
     )
 
-    def make(position: tuple[int, int] | None, held: bool) -> TapeSource:  # noqa: FBT001 - see MakeSource
+    def make(place: Place | None, held: bool) -> TapeSource:  # noqa: FBT001 - see MakeSource
         driver = TapeDriver(
             replay_feed(inputs),
             clock_rules(feed),
@@ -70,10 +71,11 @@ def prepare(config: Config, state: Path) -> tuple[Setup, MakeSource]:
             fault_plan(feed),
             held=held,
         )
-        if position is not None:
-            driver.skip_to(position)
+        if place is not None:
+            symbols = None if place.rank else place.symbols
+            driver.skip_to((place.instant, place.rank), symbols)
         pace = None if feed.pace == "max" else float(feed.pace)
-        return TapeSource(driver, pace, None if position is None else position[0])
+        return TapeSource(driver, pace, None if place is None else place.instant)
 
     return setup, make
 
