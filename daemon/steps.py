@@ -88,12 +88,8 @@ class Steps:
 
     def match(self, market: MarketSlice) -> None:
         """Working orders meet the bars, positions are marked; then the session's DAY orders end."""
-        account = self._account
         self.settled = UNSETTLED
-        account.venue.match(market)
-        account.portfolio.mark(market.bars)
-        if market.end == market.session.closes:
-            account.venue.book.expire_day(market.session, market.end)
+        self._account.meet(market)
 
     def assess(self, market: MarketSlice) -> None:
         """The account's limits, before anything is decided."""
@@ -134,7 +130,8 @@ class Steps:
                 self._account.control.count_model(prediction.failure, market.end)
             if prediction.value is not None:
                 values[prediction.symbol] = prediction.value
-        self.values = self._account.portfolio.predictions = values
+        self.values = values
+        self._account.remember(market, values)
         self._ask(market)
 
     def _ask(self, market: MarketSlice) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from daemon.core.control import Control
+from daemon.core.events import MarketSlice, Outcome
 from daemon.core.limits import Limits
 from daemon.core.portfolio import Portfolio
 from daemon.core.pricing import Pricing
@@ -27,6 +28,31 @@ class Account:
         self.venue = Venue(self.portfolio, pricing, holds, self.outputs)
         self.control = Control(self.venue, holds, self.outputs)
         self.risk = Risk(limits, self.portfolio, self.venue, self.control, self.outputs)
+
+    def meet(self, market: MarketSlice) -> None:
+        """Working orders meet the bars, positions are marked; then the session's DAY orders end.
+
+        Warm-up of an instant that the account has lived through is for the strategy alone.
+        """
+        if self._has_lived_through(market):
+            return
+        self.venue.match(market)
+        self.portfolio.mark(market.bars)
+        if market.end == market.session.closes:
+            self.venue.book.expire_day(market.session, market.end)
+
+    def remember(self, market: MarketSlice, predictions: dict[str, float]) -> None:
+        """Keep what a fill that comes next was predicted with; a slice that is late adds to it."""
+        if market is self.venue.book.last:
+            self.portfolio.predictions = predictions
+        elif not self._has_lived_through(market):
+            self.portfolio.predictions = self.portfolio.predictions | predictions
+
+    def _has_lived_through(self, market: MarketSlice) -> bool:
+        last = self.venue.book.last
+        if market.outcome is not Outcome.WARMUP or last is None or market is last:
+            return False
+        return market.end <= last.end
 
     def obey(self, limits: Limits) -> None:
         """Go by other limits from now on; orders, holds and counters stay as they are."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from daemon.core import fill_rules
-from daemon.core.events import MarketSlice, Session, TimeInForce
+from daemon.core.events import MarketSlice, Outcome, Session, TimeInForce
 from daemon.core.orders import OrderTrigger
 from daemon.core.outputs import OrderAccepted, OrderUpdated, Origin, Reason
 from daemon.core.portfolio import Portfolio
@@ -19,7 +19,11 @@ from daemon.core.working_order import OrderSpec, WorkingOrder
 
 
 class Book:
-    """Working orders by number; `last` is the slice seen last, `withdrawn` what a bar may judge."""
+    """Working orders by number; `withdrawn` is what a bar may still judge.
+
+    `last` is the latest slice: a backfilled one of an earlier instant, or one more of the same,
+    does not take its place.
+    """
 
     def __init__(self, portfolio: Portfolio, pricing: Pricing, outputs: list[Any]) -> None:
         self.working: dict[int, WorkingOrder] = {}
@@ -30,7 +34,24 @@ class Book:
         self._outputs = outputs
         self._next_order_id = 1
         self._next_group = 1
+        self._met: MarketSlice | None = None
+        self._not_before = 0
         self._labels: dict[str, int] = {}
+
+    def open(self, market: MarketSlice) -> None:
+        """A slice begins to meet the orders."""
+        self._met = market
+        late = market.outcome is Outcome.BACKFILLED
+        if self.last is None or market.end > self.last.end:
+            self.last = market
+        else:
+            assert late, f"a slice of {market.end} after one of {self.last.end}"
+        # what is known late is decided after the bar's end, when the next bar has started
+        self._not_before = self.last.end + 1 if late else 0
+
+    def close(self) -> None:
+        """The slice has met them."""
+        self._met = None
 
     # --- entry --------------------------------------------------------------------------------
 
@@ -77,9 +98,10 @@ class Book:
 
     @property
     def date(self) -> int:
-        """The exchange date of the slice last seen."""
-        assert self.last is not None, "no slice yet"
-        return self.last.session.date
+        """The exchange date of the slice that the orders are meeting, or have seen last."""
+        market = self._met or self.last
+        assert market is not None, "no slice yet"
+        return market.session.date
 
     def orders_of(self, symbol: str) -> list[WorkingOrder]:
         """The working orders of one symbol, by number."""
@@ -116,8 +138,10 @@ class Book:
 
     def withdraw(self, order: WorkingOrder, reason: Reason, instant: int) -> bool:
         """Cancel by command or decision at `instant`; False where the market has filled it (C3)."""
+        instant = max(instant, self._not_before)
         if self.is_fill_pending(order, instant):
-            order.withdrawn_for = order.withdrawn_for or reason
+            if order.withdrawn_for is None:
+                order.withdrawn_for, order.withdrawn_at = reason, instant
             return False
         if not order.at_market and self._bar_has_started(order, instant):
             self.withdrawn.append((order, instant))

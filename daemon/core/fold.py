@@ -162,8 +162,11 @@ class Fold:
         self, market: MarketSlice, predictions: tuple[Prediction, ...], *, asked: bool
     ) -> None:
         last = self._book.last
-        if last is None or market.end > last.end:
+        is_latest = last is None or market.end > last.end
+        if is_latest:
             self._book = replace(self._book, last=market)
+        elif market.outcome is Outcome.WARMUP:
+            return  # the account had lived through it before
         self._ledger.mark(market.bars)
         if market.outcome is not Outcome.WARMUP:
             equity = self._ledger.equity_micros
@@ -172,8 +175,8 @@ class Fold:
                 failures = self._model_failures + 1
                 self._model_failures = 0 if prediction.failure is None else failures
         if market.bars and asked:
-            known = ((one.symbol, one.value) for one in predictions)
-            self._ledger.predictions = {s: value for s, value in known if value is not None}
+            known = {one.symbol: one.value for one in predictions if one.value is not None}
+            self._ledger.predictions = known if is_latest else self._ledger.predictions | known
 
     def _carry_out(self, command: Command, outputs: tuple[Output, ...]) -> None:
         if any(isinstance(output, CommandRefused) for output in outputs):

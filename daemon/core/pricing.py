@@ -132,7 +132,7 @@ class Pricing(Struct, frozen=True):
             reason=order.spec.reason,
             ambiguous=other_e4 is not None,
             other_e4=other_e4,
-            after_gap=order.after_gap,
+            after_gap=order.missed is not None and bar.start > order.missed,
         )
 
     def _costs(self, order: WorkingOrder, date: int, price: int, quantity: int) -> Costs:

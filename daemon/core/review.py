@@ -62,13 +62,20 @@ class Review:
     """Plans the intents of one instant, then lets them through."""
 
     def __init__(
-        self, portfolio: Portfolio, venue: Venue, outputs: list[Any], instant: int
+        self,
+        portfolio: Portfolio,
+        venue: Venue,
+        outputs: list[Any],
+        instant: int,
+        *,
+        on_time: bool = True,
     ) -> None:
         self.approved: list[Approved] = []
         self._portfolio = portfolio
         self._venue = venue
         self._outputs = outputs
         self._instant = instant
+        self._on_time = on_time
         self._planned: list[OrderSpec] = []
         self._built: Exposure | None = None
 
@@ -112,8 +119,12 @@ class Review:
 
     def _move_exits(self, symbol: str, bracket: Bracket) -> None:
         """A target that is reached may still ask for another bracket, or for a first one."""
-        if self._venue.protection.bracket(symbol) != bracket:
+        if self._venue.protection.bracket(symbol) == bracket:
+            return
+        if self._on_time:
             self.approved.append(MoveExits(symbol, bracket))
+        else:
+            self._deny(symbol, 0, Origin.TARGET, Reason.TOO_LATE, "its exits stay as they are")
 
     def _plan_request(self, request: OrderRequest) -> None:
         position = self._portfolio.positions.get(request.symbol)

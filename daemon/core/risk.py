@@ -130,13 +130,16 @@ class Risk:
 
     def assess(self, market: MarketSlice) -> None:
         """Compare the marked account with its limits; carries out the action of what is reached."""
+        if market.outcome is _WARMUP:
+            return
         equity = self._portfolio.equity_micros
         if equity > self.ceiling_micros:
             self.peak_micros = equity
             self._set_bounds()
         if equity <= self.floor_micros:
             self._assess_account(equity, market.end)
-        if self.limits.flat_before_close and market.remaining == 0:
+        is_latest = market is self._venue.book.last
+        if self.limits.flat_before_close and market.remaining == 0 and is_latest:
             self._report_remainders(market)
 
     def _set_bounds(self) -> None:
@@ -227,14 +230,15 @@ class Risk:
         """What of the intents, and of the exits that limits demand, the gate may carry out."""
         if market.outcome is _WARMUP or self._nothing_to_do(intents):
             return []
-        review = Review(self._portfolio, self._venue, self._outputs, market.end)
-        ends_soon = self.limits.flat_before_close and market.remaining == 1
+        on_time = market.outcome is not _BACKFILLED
+        review = Review(self._portfolio, self._venue, self._outputs, market.end, on_time=on_time)
+        is_latest = market is self._venue.book.last
+        ends_soon = self.limits.flat_before_close and market.remaining == 1 and is_latest
         if ends_soon:
             review.withdraw_entries()
         for intent in intents or ():
             review.plan(intent)
         review.settle(partial(self._judge, market))
-        on_time = market.outcome is not Outcome.BACKFILLED
         if ends_soon and on_time and Origin.LIMIT in self._control.holds.permissions.shrink:
             review.close_positions(Origin.LIMIT, "flat_before_close", TimeInForce.DAY)
         return review.approved

@@ -79,9 +79,10 @@ class OrderValues(Struct, frozen=True, gc=False):
     extreme_e4: int | None
     status: OrderStatus
     at_market: bool
-    after_gap: bool
+    missed: int | None
     unfilled: Reason
     withdrawn_for: Reason | None
+    withdrawn_at: int
     charged_micros: int
     notional_micros: int
 

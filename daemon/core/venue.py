@@ -62,16 +62,29 @@ class Venue:
 
     def match(self, market: MarketSlice) -> None:
         """One slice: corporate actions, then fills, then what the bar changes for the next one."""
-        self.book.last = self._market = market
+        self._market = market
+        self.book.open(market)
         if self.portfolio.receivables:
             self.portfolio.pay(market)
         if market.actions:
             apply_actions(self, market)
         if self.book.withdrawn:
-            self._outputs += ambiguous_cancels(self.book.withdrawn, market, self.pricing)
-            self.book.withdrawn[:] = [row for row in self.book.withdrawn if row[1] >= market.end]
+            self._judge_withdrawn(market)
         if self.book.working:
             self._meet(market)
+        self.book.close()
+
+    def _judge_withdrawn(self, market: MarketSlice) -> None:
+        """C3: once, and until the symbol has a bar that ends after the withdrawal."""
+        found = ambiguous_cancels(self.book.withdrawn, market, self.pricing)
+        self._outputs += found
+        judged = {cancel.order_id for cancel in found}
+        ends = {bar.symbol: bar.end for bar in market.bars}
+        self.book.withdrawn[:] = [
+            (order, instant)
+            for order, instant in self.book.withdrawn
+            if order.order_id not in judged and ends.get(order.symbol, 0) <= instant
+        ]
 
     def _meet(self, market: MarketSlice) -> None:
         bars = {bar.symbol: bar for bar in market.bars}
@@ -83,7 +96,8 @@ class Venue:
         for order in self._opening(market, bars):
             self._at_open(order, bars[order.symbol])
         for order in list(self.book.working.values()):
-            if order.is_protective and order.decided == market.end:  # born at this open
+            born_now = order.is_protective and order.decided == market.end
+            if born_now and order.symbol in bars and order.eligible_from <= market.start:
                 self._at_open(order, bars[order.symbol])
         if self.book.working:
             self._within(market, bars)
@@ -107,8 +121,8 @@ class Venue:
                 if not order.at_market or order.eligible_from > market.start:
                     continue
                 order.unfilled = Reason.WAITING_DATA
-                if not order.after_gap:
-                    order.after_gap = True
+                if order.missed is None:
+                    order.missed = market.start
                     order.move(OrderTrigger.MISS_DATA)
                     self.book.report(order, Reason.WAITING_DATA, market.end)
 
@@ -295,8 +309,8 @@ class Venue:
     def _after_bar(self, market: MarketSlice, bars: dict[str, Bar]) -> None:
         for order in list(self.book.working.values()):
             bar = bars.get(order.symbol)
-            if bar is None:
-                continue
+            if bar is None or bar.end < order.decided:
+                continue  # a bar that comes late says nothing about an order made since
             if order.spec.order_type is OrderType.TRAILING_STOP and not order.at_market:
                 born_now = order.decided == market.end
                 fill_rules.trail(order, bar, self.pricing, self.book.date, born_now=born_now)
@@ -304,5 +318,5 @@ class Venue:
                 continue
             if order.spec.time_in_force is TimeInForce.IOC:
                 self.book.end(order, OrderTrigger.CANCEL, Reason.IOC_REMAINDER, market.end)
-            elif order.withdrawn_for is not None:
+            elif order.withdrawn_for is not None and bar.end >= order.withdrawn_at:
                 self.book.end(order, OrderTrigger.CANCEL, order.withdrawn_for, market.end)

@@ -50,14 +50,14 @@ class WorkingOrder:
 
     `at_market` is set once a stop has triggered without filling whole: the rest is a market order
     from the next bar, so `eligible_from` moves on while `first_eligible` stays. `withdrawn_for` is
-    set when a withdrawal came too late for the bar that has started: what that bar leaves over is
-    cancelled. `is_exit`: when it was accepted it could only shrink a position, so it may never do
-    more than close what is left of it. `extreme_e4` is the best price a trailing stop has seen.
+    set when a withdrawal, at `withdrawn_at`, came too late for the bar that has started: what that
+    bar leaves over is cancelled. `missed` is the start of the first bar that should have met it and
+    was not there. `is_exit`: when it was accepted it could only shrink a position, so it may never
+    do more than close what is left of it. `extreme_e4` is the best price a trailing stop has seen.
     `charged_micros` and `notional_micros` are commission and notional of all its fills so far.
     """
 
     __slots__ = (
-        "after_gap",
         "at_market",
         "charged_micros",
         "decided",
@@ -68,6 +68,7 @@ class WorkingOrder:
         "group",
         "is_exit",
         "limit_e4",
+        "missed",
         "notional_micros",
         "order_id",
         "quantity",
@@ -77,6 +78,7 @@ class WorkingOrder:
         "stop_e4",
         "symbol",
         "unfilled",
+        "withdrawn_at",
         "withdrawn_for",
     )
 
@@ -98,9 +100,10 @@ class WorkingOrder:
         self.extreme_e4 = spec.extreme_e4
         self.status = _WORKING
         self.at_market = spec.order_type is _MARKET
-        self.after_gap = False
+        self.missed: int | None = None
         self.unfilled = _NOT_REACHED
         self.withdrawn_for: Reason | None = None
+        self.withdrawn_at = 0
         self.charged_micros = 0
         self.notional_micros = 0
 

@@ -65,7 +65,7 @@ def test_the_days_show_everything() -> None:
     everything = [values for seed in SEEDS for values in whole_day(seed).after]
     assert any(values.book.withdrawn for values in everything)
     assert any(order.extreme_e4 for values in everything for order in values.book.orders)
-    assert any(order.after_gap for values in everything for order in values.book.orders)
+    assert any(order.missed for values in everything for order in values.book.orders)
     assert any(values.protection for values in everything)
     assert any(values.risk.breached for values in everything)
     assert any(values.flattening for values in everything)

@@ -59,6 +59,7 @@ def test_every_attribute_is_carried_or_follows_from_others() -> None:
     }  # fmt: skip
     assert state(book) == {
         "working", "withdrawn", "last", "_next_order_id", "_next_group", "_labels",
+        "_met", "_not_before",  # of the turn that is open
     }  # fmt: skip
     assert (type(account.venue.protection), type(account.control)) == (Protection, Control)
     assert state(account.venue.protection) == {"_brackets", "_groups", "_orders"}
