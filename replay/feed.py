@@ -92,11 +92,19 @@ class ReplayFeed:
             self._bounds[symbol] = (starts[first], starts[until - 1]) if until > first else (1, 0)
             self.played.expected[symbol] = self.played.received[symbol] = 0
 
-    async def chunks(self) -> AsyncIterator[Iterable[Input]]:
-        """The inputs in order of event time, so many at once."""
+    @property
+    def window(self) -> Window:
+        """What is played."""
+        return self._window
+
+    def inputs(self) -> Iterator[Input]:
+        """The inputs in order of event time; they can be had once."""
         inputs: Iterator[Input] = chain.from_iterable(map(self._session_inputs, self._sessions))
-        if self._commands:
-            inputs = self._with_commands(inputs)
+        return self._with_commands(inputs) if self._commands else inputs
+
+    async def chunks(self) -> AsyncIterator[Iterable[Input]]:
+        """The inputs, so many at once."""
+        inputs = self.inputs()
         while chunk := list(islice(inputs, self._chunk_bars)):
             yield chunk
 

@@ -80,6 +80,13 @@ class Awaited:
         """The first slot that waits."""
         return next(iter(self._slots.values())).slot if self._slots else None
 
+    @property
+    def following(self) -> Slot | None:
+        """The next slot that will close."""
+        while not self._slots and self._pull():
+            pass
+        return self.oldest
+
     def pop(self) -> None:
         """The head has come out."""
         item = self._queue.popleft()

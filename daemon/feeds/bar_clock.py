@@ -123,6 +123,11 @@ class BarClock:
             found.append(head.slot.end if head.is_complete else self._deadline())
         return min((at for at in found if at is not None and at > self._now), default=None)
 
+    def next_bar(self) -> int | None:
+        """The end of the next slice; None where the schedule has ended."""
+        slot = self._awaited.following
+        return None if slot is None else slot.end
+
     def take(self) -> list[Emitted]:
         """What has come out since the last time, in the order in which it must be admitted."""
         taken, self._emitted = self._emitted, []
@@ -331,7 +336,8 @@ class BarClock:
             self._emit(Pause(now, SOURCE, reason))
 
     def _stable_at(self) -> int | None:
-        return self.feed.since + self._stable_ns if self.held and self.feed.is_up else None
+        counts = self.held and self.feed.is_up and self._now
+        return self.feed.since + self._stable_ns if counts else None
 
     def _is_stable(self, until: int) -> bool:
         """Whether there is a hold, and its feed has been up for long enough."""
