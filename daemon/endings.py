@@ -5,8 +5,28 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from daemon.errors import Exit, PapertapeError
+
+STDERR = 2
+
+
+def open_standard_streams() -> None:
+    """Let /dev/null stand in for stdin, stdout and stderr where they are closed.
+
+    The next file that is opened would get their number, and a stray print would go into it.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        pass
+    os.close(descriptor)
+    # Python has None for a stream that was closed at its start.
+    sys.stdout = sys.stdout or _null_stream()
+    sys.stderr = sys.stderr or _null_stream()
+
+
+def _null_stream() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - it stays open for good
 
 
 def ending(call: Callable[[], int]) -> int:

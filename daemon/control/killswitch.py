@@ -53,7 +53,7 @@ class KillSwitch:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._reload)
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # stderr may be closed
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # stderr may be closed
             faulthandler.enable()
             faulthandler.register(signal.SIGQUIT, all_threads=True)
 

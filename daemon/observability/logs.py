@@ -134,7 +134,6 @@ def configure(form: Form, stream: TextIO | None = None, *, run_id: str, level: s
     """
     import structlog  # 0.1 s with what it imports, and only the daemon logs
 
-    fill_standard_descriptors()
     descriptor = _duplicate(sys.stderr if stream is None else stream)
     lines = Lines(
         form,
@@ -166,16 +165,6 @@ class _Sink:
 
     def __init__(self, writer: LogWriter) -> None:
         self.debug = self.info = self.warning = self.error = self.critical = writer.put
-
-
-def fill_standard_descriptors() -> None:
-    """Open /dev/null in the place of stdin, stdout and stderr where they are closed.
-
-    The next file that is opened would get their number, and a stray print would go into it.
-    """
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(descriptor)
 
 
 def _duplicate(stream: TextIO | None) -> int | None:

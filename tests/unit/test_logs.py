@@ -401,16 +401,23 @@ def test_closed_standard_streams_harm_nothing(tmp_path: Path) -> None:
         import os, sys
         assert sys.stdout is None and sys.stderr is None
         from daemon.observability.logs import configure
-        log = configure("json", run_id="r")
+        nowhere = configure("json", run_id="r")
+        nowhere.info("note")
+        assert nowhere.close() and nowhere.dropped == 1
+        from daemon.endings import open_standard_streams
+        open_standard_streams()
         file = open("precious", "w")
         assert file.fileno() > 2
+        log = configure("json", run_id="r")
         log.info("note")
         print("stray")
+        print("stray", file=sys.stderr)
         os.write(1, b"stray")
         os.write(2, b"stray")
         file.close()
-        ended = log.close() and log.dropped == 1 and os.stat("precious").st_size == 0
-        os._exit(0 if ended else 1)
+        assert log.close() and not log.dropped
+        assert os.stat("precious").st_size == 0
+        open("proof", "w").close()
     """
     script = tmp_path / "child.py"
     script.write_text(textwrap.dedent(code))
@@ -418,6 +425,7 @@ def test_closed_standard_streams_harm_nothing(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(["sh", "-c", command], check=False, timeout=60, env=environment)
     assert done.returncode == 0
+    assert (tmp_path / "proof").exists()
 
 
 def test_a_process_ends_though_its_reader_does_not_read() -> None:
