@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from daemon.core.events import CorporateAction, Tick, TickKind
+from daemon.errors import RefusedError
 from daemon.feeds.closed_bars import Slot
 from daemon.feeds.expected import ExpectedSession, expected_session
+from daemon.feeds.times import date_text
 
 if TYPE_CHECKING:
     from daemon.feeds.calendar import Calendar, Hours
@@ -50,7 +52,7 @@ def calendar_schedule(
             if key_of(item) > after:
                 yield item
         previous = hours.date
-        hours = calendar.next_session(hours.date)
+        hours = _next(calendar, hours)
 
 
 def session_schedule(
@@ -83,6 +85,16 @@ def _warmup(
         if len(found) < count:
             hours = calendar.previous_session(hours.date)
     yield from reversed(found)
+
+
+def _next(calendar: Calendar, hours: Hours) -> Hours:
+    try:
+        return calendar.next_session(hours.date)
+    except RefusedError as error:
+        raise RefusedError(
+            f"the calendar {calendar.name} ends with {date_text(calendar.last_date)}: restart "
+            f"papertape, which makes it longer"
+        ) from error
 
 
 def _session_at(calendar: Calendar, instant: int) -> Hours:

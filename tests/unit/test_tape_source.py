@@ -13,7 +13,17 @@ from msgspec.structs import replace
 
 from daemon.config import TapeFeedConfig
 from daemon.config.faults import BarFault, DropFault, QuarantineFault, ReviseFault, WithholdFault
-from daemon.core.events import Dividend, Input, MarketSlice, Outcome, Pause, Resume, Split, Tick
+from daemon.core.events import (
+    CorporateAction,
+    Dividend,
+    Input,
+    MarketSlice,
+    Outcome,
+    Pause,
+    Resume,
+    Split,
+    Tick,
+)
 from daemon.core.units import SECOND_NS
 from daemon.errors import RefusedError
 from daemon.feeds.bar_clock import Emitted
@@ -118,7 +128,10 @@ def sample_feed(sample: Any, *, holes: bool) -> ReplayFeed:
 
     days = (with_bars(session, BAR_SIZES_NS[size], grid) for session in sample.sessions)
     first, dates = sample.sessions[0].opens, [session.date for session in sample.sessions]
-    actions = [Split("NVDA", dates[300], 4, 1), Dividend("AMD", dates[900], dates[930], 250_000)]
+    actions: list[CorporateAction] = [
+        Split("NVDA", dates[300], 4, 1),
+        Dividend("AMD", dates[900], dates[930], 250_000),
+    ]
     window = Window(0, first + 400 * 24 * 3600 * SECOND_NS, sample.sessions[-1].closes)
     return ReplayFeed(("NVDA", "AMD"), columns, days, window, actions=actions)
 
