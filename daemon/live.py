@@ -42,8 +42,15 @@ STOP_WITHIN_S = 15.0
 HEARTBEAT_S = 1.0
 MARK_EVERY_S = 60.0
 
-MakeSource = Callable[[Place | None, bool], Source]
-"""(place of the last input in the journal, whether the feed's hold is in force) -> source."""
+
+class MakeSource(Protocol):
+    """Makes the source of a feed that goes on where the journal ends."""
+
+    def __call__(self, place: Place | None, *, held: bool, same_tape: bool) -> Source:
+        """`held`: the account carries the feed's hold; `same_tape`: the config is the same.
+
+        Raises RefusedError where the feed has nothing like the journal's last input.
+        """
 
 
 class Prepare(Protocol):
@@ -109,7 +116,7 @@ def run(
             log.info("stopped", reason="asked to stop during start-up")
             return Exit.OK
         held = any(hold.cause == HoldSource.FEED for hold in opened.rerun.account.control.holds)
-        source = make_source(opened.rerun.place, held)
+        source = make_source(opened.rerun.place, held=held, same_tape=opened.new_segment is None)
         gc.collect()
         gc.freeze()
         daemon = _Daemon(state, setup, opened, switch, log, overrides)

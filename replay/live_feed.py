@@ -63,17 +63,25 @@ def prepare(config: Config, state: Path) -> tuple[Setup, MakeSource]:
         ),
     )
 
-    def make(place: Place | None, held: bool) -> TapeSource:  # noqa: FBT001 - see MakeSource
-        driver = TapeDriver(
-            replay_feed(inputs),
-            clock_rules(feed),
-            tuple(config.symbols),
-            fault_plan(feed),
-            held=held,
-        )
+    def make(place: Place | None, *, held: bool, same_tape: bool) -> TapeSource:
+        def new_driver() -> TapeDriver:
+            return TapeDriver(
+                replay_feed(inputs),
+                clock_rules(feed),
+                tuple(config.symbols),
+                fault_plan(feed),
+                held=held,
+            )
+
+        driver = new_driver()
         if place is not None:
-            symbols = None if place.rank else place.symbols
-            driver.skip_to((place.instant, place.rank), symbols)
+            try:
+                driver.skip_to((place.instant, place.rank), None if place.rank else place.symbols)
+            except RefusedError:
+                if same_tape:
+                    raise
+                driver = new_driver()
+                _pass_by(driver, place.instant)
         pace = None if feed.pace == "max" else float(feed.pace)
         return TapeSource(driver, pace, None if place is None else place.instant)
 
@@ -94,6 +102,12 @@ def replay_feed(inputs: Inputs) -> ReplayFeed:
         actions=applied_actions(inputs),
         quarantined={symbol: inputs.tape.quarantined(symbol) for symbol in config.symbols},
     )
+
+
+def _pass_by(driver: TapeDriver, instant: int) -> None:
+    """Leave out what another tape holds up to an instant that the account has seen."""
+    while (due := driver.next_at()) is not None and due <= instant:
+        driver.step()
 
 
 class TapeSource:

@@ -34,8 +34,7 @@ def run(*, config: Path, settings: Set = None, state: State = None) -> int:
     path = resolve_state(state)
     loaded = load_config(config, overrides, state=path)
     require_supported(loaded)
-    on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    form = "text" if on_terminal else loaded.observability.log
+    form = "text" if sys.stderr.isatty() else loaded.observability.log
     log = configure(form, run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
     log.take_over()
     try:
@@ -128,7 +127,8 @@ def reset(
     *,
     reason: Annotated[str, Parameter(help="Why trading may go on, for the journal.")],
     accept: Annotated[
-        str | None, Parameter(help="loss, drawdown or mismatch: a cause that persists.")
+        str | None,
+        Parameter(help="Causes that persist: loss, drawdown, mismatch (commas between)."),
     ] = None,
     state: State = None,
 ) -> int:

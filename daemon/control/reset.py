@@ -24,8 +24,9 @@ CAUSES = ("loss", "drawdown", "mismatch")
 
 def reset(state: Path, *, reason: str, accept: str | None) -> int:
     """Lift the halts and the latch; 1 where it was refused because a cause persists."""
-    if accept is not None and accept not in CAUSES:
-        raise UsageError(f"--accept {accept}: one of {', '.join(CAUSES)}")
+    wrong = [cause for cause in (accept or CAUSES[0]).split(",") if cause not in CAUSES]
+    if wrong:
+        raise UsageError(f"--accept {accept}: {', '.join(CAUSES)}, or several with commas between")
     if not reason.strip():
         raise UsageError("--reason: say why trading may go on")
     try:
