@@ -96,6 +96,8 @@ def run(
     `overrides` are those `config` was loaded with, for a reload.
     """
     switch = KILL_SWITCH
+    if not switch.installed:  # by whoever calls this without the entry point, which does it first
+        switch.install()
     state = StateDirectory(state_path)
     state.make()
     with state:

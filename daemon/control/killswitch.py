@@ -43,11 +43,13 @@ class KillSwitch:
         self.kills = 0
         self.stops = 0
         self.reloads = 0
+        self.installed = False
         self.wake: Callable[[], object] | None = None
         self._latch: Latch | None = None
 
     def install(self) -> None:
         """Take the signals; in the main thread only."""
+        self.installed = True
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, self._kill)
         for number in (signal.SIGTERM, signal.SIGINT):
