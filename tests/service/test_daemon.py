@@ -16,13 +16,13 @@ name: {name}
 symbols: [NVDA]
 bars: {{size: 1h, grid: session}}
 tape: {{path: tapes/nvda.csv.zip}}
-feed: {{kind: tape, pace: 3600}}
+feed: {{kind: tape, {feed}}}
 strategy: {{kind: {strategy}}}
 risk:
   max_position_shares: {limit}
 observability: {{metrics: null}}
 """
-STEADY = "sma_cross, params: {fast: 2, slow: 5, quantity: 10}"
+STEADY = "buy_and_hold, params: {quantity: 10}"  # +10 from the second bar on
 # Decides like a deadlock: not at all, until somebody makes the file.
 STUCK = '''\
 from dataclasses import dataclass
@@ -63,15 +63,13 @@ def tape(machine: Machine, project_root: Path) -> None:
     machine.run("chmod", "-R", "a+rX", "/etc/papertape/tapes")
 
 
-def configure(
-    machine: Machine, name: str, *lines: str, strategy: str = STEADY, limit: object = 500
-) -> str:
-    """Give an instance its config; its unit's name."""
-    text = CONFIG.format(name=name, strategy=strategy, limit=limit)
+def configure(machine: Machine, name: str, *lines: str, **changes: object) -> str:
+    """Give an instance its config, restarted at once; its unit's name."""
+    values = {"strategy": STEADY, "limit": 500, "feed": "pace: 3600", **changes}
     config = machine.file(f"/etc/papertape/{name}.yaml")
-    config.write_text(text)
-    machine.run("chgrp", "-R", "papertape", f"/etc/papertape/{name}.yaml")
-    return machine.instance(name, *lines)
+    config.write_text(CONFIG.format(name=name, **values))
+    machine.run("chgrp", "papertape", f"/etc/papertape/{name}.yaml")
+    return machine.instance(name, "RestartSec=100ms", *lines)
 
 
 @pytest.fixture
@@ -135,6 +133,15 @@ def test_a_reload_takes_a_limit_and_refuses_a_mistake(machine: Machine, nvda: st
     assert machine.show(nvda, "NRestarts") == "0"
 
 
+def test_the_end_of_a_tape_is_an_end_in_order(machine: Machine, tape: None) -> None:
+    unit = configure(machine, "short", feed="pace: max, end: 2018-01-03")
+    for _ in range(2):  # nothing is left to play the second time
+        machine.systemctl("start", unit)
+        machine.until("it ends", lambda: machine.show(unit, "ActiveState") == "inactive")
+        assert machine.show(unit, "Result") == "success"
+        assert machine.show(unit, "NRestarts") == "0"
+
+
 def test_a_config_error_is_said_once_and_not_restarted(machine: Machine, tape: None) -> None:
     unit = configure(machine, "typo", limit="many")
     assert machine.systemctl("start", unit, check=False).returncode != 0
@@ -162,8 +169,7 @@ def test_a_blocked_strategy_is_halted_ended_and_recovered(machine: Machine, tape
     strategies.mkdir(exist_ok=True)
     (strategies / "stuck.py").write_text(STUCK)
     machine.run("chmod", "-R", "a+rX", "/etc/papertape/strategies")
-    limits = ("WatchdogSec=10s", "RestartSec=100ms")
-    unit = configure(machine, "stuck", *limits, strategy='"stuck:Stuck"')
+    unit = configure(machine, "stuck", "WatchdogSec=10s", strategy='"stuck:Stuck"')
     machine.systemctl("start", unit)
     machine.until("the loop is blocked", (state / "blocked").exists)
     # The loop hears nothing now, so nobody acknowledges (unless the watchdog was quicker).
