@@ -17,6 +17,7 @@ from daemon.journal.reader import JournalReader
 
 def main(path: str, user: int) -> None:
     """Read it."""
+    Path(path).as_uri()  # Python imports what it needs for that now, not as another user
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)

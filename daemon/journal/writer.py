@@ -22,9 +22,13 @@ class JournalWriter:
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
-        self._connection.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + SCHEMA.read_text("utf-8")
-        )
+        try:
+            self._connection.executescript(
+                "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + SCHEMA.read_text("utf-8")
+            )
+        except sqlite3.Error:
+            self.close()
+            raise
         self._segment = 0
         self._turns_hash = self._blocks_hash = self._segments_hash = GENESIS
         self._turns = self._blocks = 0

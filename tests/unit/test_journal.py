@@ -367,8 +367,9 @@ def test_a_journal_cut_short_is_refused_where_it_is_read(journal: Path, kept: fl
     _write(journal)
     content = journal.read_bytes()
     journal.write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(RefusedError, match=r"journal\.db: .*restore it from a copy"):
-        list(JournalReader(journal).turns())
+    refusal = pytest.raises(RefusedError, match=r"journal\.db: .*restore it from a copy")
+    with refusal, closing(JournalReader(journal)) as reader:
+        list(reader.turns())
 
 
 def test_a_reader_never_writes(journal: Path) -> None:
