@@ -64,7 +64,7 @@ class LogWriter:
         self._thread.join(timeout_s)
         in_time = not self._thread.is_alive()
         self._hurry = True
-        self._thread.join(2 * PATIENCE_S)
+        self._thread.join(5 * PATIENCE_S)
         if not self._thread.is_alive() and self._descriptor is not None:
             with contextlib.suppress(OSError):
                 os.close(self._descriptor)
@@ -75,6 +75,9 @@ class LogWriter:
 
     def _run(self) -> None:
         while (line := self._queue.get()) is not None:
+            if self._hurry:
+                self._failed += self._queue.qsize()  # this one and those before the end's mark
+                return
             self._report_dropped()
             if not self._write(line):
                 self._failed += 1
@@ -107,7 +110,7 @@ class LogWriter:
         """Wait until something can be written; False where the writer shall end first."""
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)
-        while not poll.poll(0 if self._hurry else PATIENCE_S * 1000):
+        while not poll.poll(PATIENCE_S * 1000):
             if self._hurry:
                 return False
         return True
