@@ -21,7 +21,7 @@ from daemon.control.killswitch import KILL_SWITCH, KillSwitch
 from daemon.control.server import ControlServer
 from daemon.core.trading_state import HoldSource
 from daemon.core.values import values_of
-from daemon.errors import Exit, PapertapeError
+from daemon.errors import BusyError, Exit, PapertapeError
 from daemon.inbox import Inbox
 from daemon.journal.faults import JournalBrokenError, JournalFullError
 from daemon.monitor import Monitor
@@ -220,7 +220,11 @@ class _Daemon:
 
     async def _drive(self, source: Source, live: Live) -> None:
         """The source, until its tape ends; then the daemon stops."""
-        await source.run(live.inbox.offer)
+        try:
+            await source.run(live.inbox.offer)
+        except BusyError:  # what it offered was not admitted any more
+            if self._stopping is None:
+                raise
         self._stop("the tape has ended")
         await asyncio.Event().wait()
 

@@ -165,7 +165,7 @@ class TapeSource:
     def standing(self) -> dict[str, Any]:
         """Kind, state and pace, the next expected bar, the gaps so far."""
         following = self.next_bar()
-        pace = "as fast as turns are taken" if self._pace is None else f"{self._pace:g} x"
+        pace = "as fast as turns are taken" if self._pace is None else f"{self._pace:,.10g} x"
         return {
             "kind": "tape",
             "state": f"{self._driver.feed_state}, {pace}",

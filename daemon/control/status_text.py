@@ -74,13 +74,13 @@ def _positions(positions: Sequence[Document]) -> Iterator[str]:
 def _orders(orders: Sequence[Document]) -> Iterator[str]:
     for place, one in enumerate(orders):
         prices = [f"limit {one['limit_usd']:.2f}"] if one["limit_usd"] is not None else []
-        prices += [f"stop {one['stop_usd']:.2f}"] if one["stop_usd"] is not None else []
+        stop = "trailing stop" if one["type"] == "trailing_stop" else "stop"
+        prices += [f"{stop} {one['stop_usd']:.2f}"] if one["stop_usd"] is not None else []
         known = f", known at {when(one['known_at'])}" if one.get("known_at") else ""
         yield _row(
             "" if place else "orders",
-            f"#{one['order_id']} {one['side']} {one['remaining']} {one['symbol']} {one['type']} "
-            f"{' '.join(prices)}{' ' if prices else ''}{one['time_in_force']}   "
-            f"{one['status']}{known}",
+            f"#{one['order_id']} {one['side']} {one['remaining']} {one['symbol']} "
+            f"{' '.join(prices) or 'market'} {one['time_in_force']}   {one['status']}{known}",
         )
 
 
