@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from daemon import ENGINE_VERSION, __version__
@@ -33,7 +35,7 @@ class Monitor:
             self._standing(),
             again.account.venue.book.last,
             None if again.place is None else again.place.instant,
-            again.account.risk.peak_micros,
+            max(again.account.risk.peak_micros, max(again.pipeline.equity, default=0)),
         )
         self._metrics.watch(again.pipeline.tasks)
         if address is None:
@@ -52,10 +54,11 @@ class Monitor:
     def beat(self, lag_s: float) -> None:
         """The loop came by, so much later than it was asked to."""
         self._metrics.lag(lag_s)
-        self._metrics.stand(self._standing())
-        self._feed()
-        if self._live.committer.blocked is not None:
-            self._metrics.commit_failed()
+        with self._harmless():
+            self._metrics.stand(self._standing())
+            self._feed()
+            if self._live.committer.blocked is not None:
+                self._metrics.commit_failed()
 
     def close(self) -> None:
         """Serve no more."""
@@ -65,9 +68,19 @@ class Monitor:
     def _turn(self, turn: Turn, seconds: float) -> None:
         live = self._live
         live.log.turn = turn.seq
-        tell(live.log, turn, live.inbox.facts)
-        self._metrics.turn(turn, self._standing(), live.inbox.facts)
-        self._metrics.commit(seconds)
+        with self._harmless():
+            tell(live.log, turn, live.inbox.facts)
+            self._metrics.turn(turn, self._standing(), live.inbox.facts)
+            self._metrics.commit(seconds)
+
+    @contextmanager
+    def _harmless(self) -> Iterator[None]:
+        """A fault in what is only told must not end a turn."""
+        try:
+            yield
+        except Exception:  # whatever it is, it is told and counted
+            self._metrics.failures += 1
+            self._live.log.exception("monitor_failed")
 
     def _standing(self) -> Standing:
         live = self._live

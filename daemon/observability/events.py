@@ -55,6 +55,7 @@ EVENTS: dict[str, Event] = {
     "task_failed": _event("A task raised.", "task problem error exc_info"),
     "reloaded": _event("A config took effect without a restart.", "changes"),
     "reload_refused": _event("The old config stays.", "problem"),
+    "monitor_failed": _event("What is told of a turn could not be made."),
     "metrics_served": _event("Where metrics can be read.", "address"),
     # the journal
     "turn_not_committed": _event("The journal cannot be written; halted.", "problem retry_s"),
