@@ -19,6 +19,7 @@ import msgspec
 from daemon.config import load_config
 from daemon.core.events import Commands, Input, MarketSlice, Prediction
 from daemon.core.turn import Turn, instant_of
+from daemon.core.units import HOUR_NS
 from daemon.core.values import values_of
 from daemon.fees import load_fee_tables
 from daemon.journal.ledger import LedgerRow
@@ -40,11 +41,49 @@ SECTIONS = {
     "risk": "{allow_short: true}",
 }
 WALL = 1_800_000_000 * 10**9
+OPENS = 1_704_205_800 * 10**9
+"""The first session's open, 2024-01-02 09:30 in New York."""
+
+SCRIPTED = "{kind: 'acts:Acts', params: {}}"
+_ACTS = """\
+from dataclasses import dataclass
+from daemon.core.events import *
+
+SCRIPT = %s
 
 
-def inputs_of(
-    bars: Mapping[str, Sequence[Quote | None]], commands: Sequence[Commands] = ()
-) -> list[Input]:
+class Acts:
+    @dataclass(frozen=True)
+    class Params:
+        pass
+
+    warmup_bars = 0
+
+    def __init__(self, params, symbols):
+        self._asked = -1
+
+    def decide(self, market, predictions, portfolio):
+        self._asked += 1
+        act = SCRIPT.get(self._asked)
+        if act == "raise":
+            raise ValueError("no more acts")
+        return act
+"""
+
+
+def end_of(index: int, day: int = 0) -> int:
+    """The end of a bar of the first week, by its number in its session."""
+    return OPENS + (24 * day + index + 1) * HOUR_NS
+
+
+def script(state: Path, acts: str) -> None:
+    """A strategy of the user's own, `SCRIPTED`: `acts` is a dict by number of the call."""
+    folder = state / "strategies"
+    folder.mkdir()
+    (folder / "acts.py").write_text(_ACTS % acts, "utf-8")
+
+
+def inputs_of(bars: Mapping[str, Sequence[Quote | None]], *commands: Commands) -> list[Input]:
     """The ticks and slices of these bars, with commands at their instants."""
     played = play(bars, commands=commands, chunk_bars=1, every_turn=True)
     return [turn.input for turn in played.turns]

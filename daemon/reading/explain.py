@@ -117,8 +117,16 @@ def _intent(intent: Intent) -> Document:
         kind = "target"
     else:
         kind = "order" if isinstance(intent, OrderRequest) else "cancel"
-    told = msgspec.to_builtins(intent)
-    return {"kind": kind} | {key: value for key, value in told.items() if value not in (None, "")}
+    return {"kind": kind, **_given(msgspec.to_builtins(intent))}
+
+
+def _given(told: Document) -> Document:
+    """What is said, without what is left open."""
+    return {
+        key: _given(value) if isinstance(value, dict) else value
+        for key, value in told.items()
+        if value not in (None, "")
+    }
 
 
 def _silence(then: Rerun, found: Found, symbol: str) -> str:
@@ -127,7 +135,9 @@ def _silence(then: Rerun, found: Found, symbol: str) -> str:
         return "the strategy is not asked without a bar"
     for hold in then.account.control.holds:
         if hold.cause == HoldSource.STRATEGY and hold.level is TradingState.HALTED:
-            return f"the strategy is not asked any more, it failed: {hold.reason}"
+            fails_now = hold.since == found.turn.instant
+            words = "the strategy failed" if fails_now else "the strategy is not asked: it failed"
+            return f"{words}: {hold.reason}"
     needed, seen = then.setup.warmup_bars, then.account.portfolio.positions[symbol].bars
     if seen < needed:
         return f"the strategy is warming up, {seen} of {needed} bars seen"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from daemon.core.events import OrderType
 from daemon.core.outputs import Origin
 from daemon.reading.answer import fate
 from daemon.reading.finding import How
@@ -25,7 +26,7 @@ def _lines(document: Document, *, plain: bool) -> Iterator[str]:
     yield _row("asked", _asked(document))
     yield _row("answer", marked(document["answer"], "bold", plain=plain))
     yield from _bar(document)
-    yield from _many("then", [_happening(one) for one in document["happened"]])
+    yield from _many("happened", [_happening(one) for one in document["happened"]])
     yield from _decision(document)
     if document["account"] is not None:
         yield from _account(document["account"], document["symbol"])
@@ -94,7 +95,8 @@ def _decision(document: Document) -> Iterator[str]:
     if document["wanted"] is None:
         yield _row("wanted", f"not known: {document['not_played_again']}")
     elif not document["wanted"]:
-        yield _row("wanted", f"nothing: {document['silence']}")
+        told = document["silence"] in document["answer"]
+        yield _row("wanted", "nothing" if told else f"nothing: {document['silence']}")
     else:
         yield from _many("wanted", [_wish(one) for one in document["wanted"]])
 
@@ -104,19 +106,21 @@ def _wish(one: Document) -> str:
         return f"cancel order {one['order_id']}"
     text = f"target {one['quantity']:+d}"
     if one["kind"] == "order":
-        text = f"{one['side']} {one['quantity']} {spaced(one['type'])}"
-    details = [
-        f"{spaced(name)} {one[name]:g}"
-        for name in ("limit_price", "stop_price", "trail_pct")
-        if name in one
-    ]
-    details += [
-        f"{spaced(name)} {value:g}"
-        for name, value in one.get("bracket", {}).items()
-        if value is not None
-    ]
+        terms = _terms(one["type"], one.get("limit_price"), one.get("stop_price"))
+        trail = f" {one['trail_pct']:g} %" if "trail_pct" in one else ""
+        text = f"{one['side']} {one['quantity']} {terms}{trail}"
+    details = [f"{spaced(name)} {value:g}" for name, value in one.get("bracket", {}).items()]
     reason = f": {one['reason']}" if "reason" in one else ""
     return ", ".join([text, *details]) + reason
+
+
+def _terms(kind: str, limit: float | None, stop: float | None) -> str:
+    """What must happen before an order fills: `market`, `stop 98.50`, `stop 98.50 limit 98.00`."""
+    if kind == OrderType.MARKET:
+        return kind
+    first = "trailing stop" if kind == OrderType.TRAILING_STOP else "stop"
+    words = [first if stop is None else f"{first} {price(stop)}"] if kind != OrderType.LIMIT else []
+    return " ".join([*words, *([] if limit is None else [f"limit {price(limit)}"])])
 
 
 def _account(account: Document, symbol: str) -> Iterator[str]:
@@ -143,8 +147,8 @@ def _limits(document: Document) -> Iterator[str]:
     rows = [
         (
             one["name"],
-            f"{one['current']:,g}",
-            f"{one['limit']:,g}",
+            _measured(one["name"], one["current"]),
+            _measured(one["name"], one["limit"]),
             f"{one['use']:.0%}",
             one["action"],
         )
@@ -157,16 +161,19 @@ def _limits(document: Document) -> Iterator[str]:
         yield _row("", line)
 
 
+def _measured(name: str, value: float) -> str:
+    return usd(value) if name.endswith("_usd") else f"{value:,g}"
+
+
 def _orders(document: Document) -> Iterator[str]:
     for one in document["denials"]:
         detail = f": {one['detail']}" if one["detail"] else ""
         amount = f"{one['quantity']:+d} " if one["quantity"] else ""
         yield _row("denied", f"{amount}({one['origin']}) {one['reason']}{detail}")
     for order in document["orders"]:
-        prices = f" limit {price(order['limit_price'])}" if order["limit_price"] else ""
-        prices += f" stop {price(order['stop_price'])}" if order["stop_price"] else ""
+        terms = _terms(order["type"], order["limit_price"], order["stop_price"])
         kind = "bracket" if order["origin"] == Origin.PROTECTIVE else order["origin"]
-        what = f"{order['side']} {order['quantity']} {spaced(order['type'])}{prices}"
+        what = f"{order['side']} {order['quantity']} {terms}"
         yield _row("order", f"{order['order_id']}: {what} {order['time_in_force']} ({kind})")
         for fill in order["fills"]:
             at, known = when(fill["ts_effective"]), clock(fill["ts_known"], fill["ts_effective"])

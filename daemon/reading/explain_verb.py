@@ -29,19 +29,24 @@ Document = dict[str, Any]
 def explain(state: Path, symbol: str, when: str, *, as_json: bool) -> int:
     """Print what happened at a time, and why; returns 0. UsageError for an unknown symbol."""
     with journal_of(state) as journal:
-        known = symbol_of(symbol, journal.segments)
-        instant = parse_when(when, EXCHANGE_ZONE, now=journal.now)
-        document = {
-            **journal.head(),
-            "symbol": known,
-            "asked": iso_z(instant),
-            **_explained(journal, known, instant),
-        }
+        document = explanation(journal, symbol, when)
     if as_json:
         print(json.dumps(document, indent=2))
     else:
         print(f"state   {state}", *explain_lines(document, plain=is_plain()), sep="\n")
     return Exit.OK
+
+
+def explanation(journal: Journaled, symbol: str, when: str) -> Document:
+    """The document; a time without a date is one of the account's last day."""
+    known = symbol_of(symbol, journal.segments)
+    instant = parse_when(when, EXCHANGE_ZONE, now=journal.now)
+    return {
+        **journal.head(),
+        "symbol": known,
+        "asked": iso_z(instant),
+        **_explained(journal, known, instant),
+    }
 
 
 def _explained(journal: Journaled, symbol: str, instant: int) -> Document:

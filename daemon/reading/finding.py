@@ -44,7 +44,7 @@ def symbol_of(text: str, segments: Sequence[SegmentRow]) -> str:
     for symbol in (text, text.upper()):
         if symbol in known:
             return symbol
-    there = f"this account trades {', '.join(known)}" if known else "nothing is journaled yet"
+    there = f"it trades {', '.join(known)}" if known else "nothing is journaled yet"
     raise UsageError(f"{text}: not a symbol of this account: {there}")
 
 

@@ -36,15 +36,21 @@ Document = dict[str, Any]
 
 def show(state: Path, verb: str, *, today: bool, as_json: bool) -> int:
     """Print the answer of one verb; returns 0."""
-    make, lines = _VERBS[verb]
     with journal_of(state) as journal:
-        date = journal.today if today else None
-        document = {**journal.head(date), **make(journal, date)}
+        document = document_of(journal, verb, today=today)
     if as_json:
         print(json.dumps(document, indent=2))
     else:
+        _, lines = _VERBS[verb]
         print(f"state   {state}", *lines(document, Screen(is_plain(), terminal_width())), sep="\n")
     return Exit.OK
+
+
+def document_of(journal: Journaled, verb: str, *, today: bool) -> Document:
+    """The answer of one verb as a document."""
+    make, _ = _VERBS[verb]
+    date = journal.today if today else None
+    return {**journal.head(date), **make(journal, date)}
 
 
 def _orders(journal: Journaled, date: int | None) -> Document:
