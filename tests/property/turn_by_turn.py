@@ -83,6 +83,16 @@ def play_on(
     return sink.turns, pipeline
 
 
+def played_again(whole: Whole, inputs: Sequence[Input]) -> Whole:
+    """Other inputs for the same account and strategy, from the beginning."""
+    account = whole.fresh()
+    sink = _Watching(whole.fresh, whole.strategy, whole.predictor)
+    sink.account = account
+    pipeline = Pipeline(account, whole.strategy, whole.predictor, sink)
+    asyncio.run(supervise(pipeline, Listed(inputs)))
+    return sink
+
+
 class _Faltering(day.Model):
     """Some predictions in a row fail on the second day, and one now and then."""
 
