@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from daemon.core.events import Bar, CorporateAction, Outcome, Session
+from daemon.core.events import Bar, CorporateAction, Outcome, Session, Split
 
 SLICES_REMEMBERED = 512
 """A day and a half of minute bars, three months of hourly ones."""
@@ -82,7 +82,14 @@ class ClosedBars:
     def close(
         self, slot: Slot, outcomes: Mapping[str, Outcome], dispatched: Mapping[str, Bar]
     ) -> None:
-        """Remember a slot and its bars; the oldest one is forgotten."""
+        """Remember a slot and its bars; the oldest one is forgotten.
+
+        A split that takes effect in it overtakes what its symbol still lacks: those bars are of
+        other shares than the account now holds.
+        """
+        for action in slot.actions:
+            if isinstance(action, Split) and self._reached.get(action.symbol, -1) < slot.start - 1:
+                self._reach(action.symbol, slot.start - 1)
         for symbol in dispatched:
             self._reach(symbol, slot.start)
         self._slots[slot.start] = _Ended(slot, dict(outcomes), dict(dispatched))
