@@ -218,7 +218,8 @@ class JournalReader:
     def check_chains(self, seal: dict[str, Any] | None) -> list[str]:
         """What is wrong with the stored rows, one line each; nothing: the storage is intact.
 
-        `seal` holds the ends of the chains of a finished run, `TABLE_hash` for each table.
+        `seal` holds the ends of the chains of a finished run, `TABLE_hash` for each table that has
+        rows.
         """
         problems = []
         for table in TABLES[SCHEMA_VERSION]:
@@ -232,8 +233,8 @@ class JournalReader:
                     break
                 last = row[0]
             else:
-                sealed = None if seal is None else seal.get(f"{table.name}_hash")
-                if sealed is not None and sealed != previous.hex():
+                sealed = (seal or {}).get(f"{table.name}_hash", GENESIS.hex())
+                if seal is not None and sealed != previous.hex():
                     problems.append(
                         f"{table.name}: rows after {table.key} {last} are missing or were added"
                     )

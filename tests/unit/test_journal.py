@@ -67,6 +67,7 @@ from daemon.journal.codec import (
     to_bytes,
 )
 from daemon.journal.reader import JournalReader
+from daemon.journal.tables import CLOSINGS
 from daemon.journal.writer import JournalWriter
 
 # --- codec --------------------------------------------------------------------------------------
@@ -287,6 +288,18 @@ def test_every_change_breaks_a_chain(journal: Path, statement: str, finding: str
     (problem,) = reader.check_chains(seal)
     reader.close()
     assert problem.startswith(finding)
+
+
+def test_a_row_that_a_replay_never_writes_is_found(journal: Path) -> None:
+    seal = _write(journal)
+    row = (1, 1, 5, "{}")
+    with closing(sqlite3.connect(journal)) as connection, connection:
+        connection.execute(CLOSINGS.insert, (*row, chained(GENESIS, *row)))
+    with closing(JournalReader(journal)) as reader:
+        assert reader.check_chains(None) == []
+        assert reader.check_chains(seal) == [
+            "closings: rows after closing 1 are missing or were added"
+        ]
 
 
 def test_a_hash_that_was_changed_breaks_the_chain(journal: Path) -> None:
