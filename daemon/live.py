@@ -22,6 +22,7 @@ from daemon.control.server import ControlServer
 from daemon.core.trading_state import HoldSource
 from daemon.core.values import values_of
 from daemon.errors import BusyError, Exit, PapertapeError
+from daemon.feeds.calendar import Calendar, load_calendar
 from daemon.inbox import Inbox
 from daemon.journal.faults import JournalBrokenError, JournalFullError
 from daemon.monitor import Monitor
@@ -77,6 +78,7 @@ class Live:
     stop: Callable[[str], None]
     config: Config
     overrides: Sequence[tuple[str, str]]
+    calendar: Calendar
 
     @property
     def rerun(self) -> Rerun:
@@ -182,6 +184,7 @@ class _Daemon:
         self._live = live = Live(
             self._state, self._setup, self._opened, inbox, committer, journal, source, switch,
             self._log, self._started, self._stop, self._setup.config, self._overrides,
+            load_calendar(self._state.path, self._setup.config.bars.calendar),
         )  # fmt: skip
         again.pipeline.go_live(committer, switch)
         if again.predictor is not None:

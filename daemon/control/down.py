@@ -8,6 +8,7 @@ from typing import Any
 from daemon.control.latch import Latch
 from daemon.control.status import down_document
 from daemon.errors import RefusedError
+from daemon.feeds.calendar import Calendar, load_calendar
 from daemon.fees import load_fee_tables
 from daemon.journal.reader import JournalReader
 from daemon.recovery import MismatchError, Rerun, rerun
@@ -20,9 +21,18 @@ def down_standing(state: Path) -> dict[str, Any]:
     """The account as its last committed turn left it."""
     reader = JournalReader(state / JOURNAL)
     try:
-        return down_document(rerun_last(reader, state), Latch(state))
+        again = rerun_last(reader, state)
+        return down_document(again, Latch(state), _calendar(again, state))
     finally:
         reader.close()
+
+
+def _calendar(again: Rerun, state: Path) -> Calendar | None:
+    """None where a user that may only read finds one that would have to be built."""
+    try:
+        return load_calendar(state, again.setup.config.bars.calendar)
+    except RefusedError:
+        return None
 
 
 def rerun_last(reader: JournalReader, state: Path, until: int | None = None) -> Rerun:

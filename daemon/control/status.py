@@ -6,20 +6,27 @@ Instants are ISO-8601 with `Z`, money is dollars; the text for screens is made f
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from daemon import ENGINE_VERSION, __version__
 from daemon.core.account import Account
+from daemon.core.due_fills import DueFill, due_fills
 from daemon.core.outputs import CommandRefused, Fill, OrderAccepted, OrderUpdated, StateChanged
 from daemon.core.trading_state import TradingState
 from daemon.core.turn import Turn
 from daemon.core.units import E4_PER_USD, MICROS_PER_E4, MICROS_PER_USD
 from daemon.core.working_order import WorkingOrder
+from daemon.errors import RefusedError
+from daemon.feeds.closed_bars import Slot
+from daemon.feeds.expected import BAR_SIZES_NS
+from daemon.feeds.schedule import SLICE, calendar_schedule
 from daemon.feeds.times import iso_z
 
 if TYPE_CHECKING:
     from daemon.control.latch import Latch
+    from daemon.feeds.calendar import Calendar
     from daemon.live import Live
     from daemon.recovery import Rerun
 
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
 def live_document(live: Live) -> dict[str, Any]:
     """Everything about a running daemon."""
     again = live.rerun
-    document = rerun_document(again, live.source.now(), live.state.latch)
+    document = rerun_document(again, live.source.now(), live.state.latch, live.calendar)
     document["daemon"] = {
         "running": True,
         "process": os.getpid(),
@@ -43,20 +50,23 @@ def live_document(live: Live) -> dict[str, Any]:
     return document
 
 
-def down_document(again: Rerun, latch: Latch) -> dict[str, Any]:
-    """Everything about an account whose daemon is down."""
-    document = rerun_document(again, again.last_instant, latch)
+def down_document(again: Rerun, latch: Latch, calendar: Calendar | None) -> dict[str, Any]:
+    """Everything about an account whose daemon is down; without a calendar, no times to come."""
+    document = rerun_document(again, again.last_instant, latch, calendar)
     document["daemon"] = {"running": False}
     return document
 
 
-def rerun_document(again: Rerun, now: int, latch: Latch) -> dict[str, Any]:
+def rerun_document(
+    again: Rerun, now: int, latch: Latch, calendar: Calendar | None
+) -> dict[str, Any]:
     """The account, its last turn, the latch and what it runs on."""
     account, said = again.account, latch.read()
+    bars = _bars_to_come(again, calendar)
     manifest = again.segment.manifest
     return {
         "name": manifest["config"]["name"],
-        **account_document(account, now),
+        **account_document(account, now, bars),
         "latch": None if said is None else said._asdict(),
         "flatten": latch.wants_flat(),
         "event_time": iso_z(now) if now else None,
@@ -83,9 +93,23 @@ def _warming(again: Rerun) -> dict[str, int] | None:
     return {"seen": seen, "needed": needed} if seen < needed else None
 
 
-def account_document(account: Account, now: int) -> dict[str, Any]:
-    """State, holds, money, positions and orders at event time `now`."""
+def _bars_to_come(again: Rerun, calendar: Calendar | None) -> Iterator[tuple[int, int]]:
+    """Starts and ends of the bars that the calendar expects after the last slice."""
+    last, config = again.account.venue.book.last, again.setup.config
+    if last is None or calendar is None:
+        return
+    after = (last.end, SLICE)
+    size_ns, symbols = BAR_SIZES_NS[config.bars.size], tuple(config.symbols)
+    with suppress(RefusedError):  # the calendar ends
+        for item in calendar_schedule(calendar, symbols, size_ns, config.bars.grid, after):
+            if isinstance(item, Slot):
+                yield item.start, item.end
+
+
+def account_document(account: Account, now: int, bars: Iterable[tuple[int, int]]) -> dict[str, Any]:
+    """State, holds, money, positions and orders at event time `now`; `bars` are those to come."""
     portfolio, control, risk = account.portfolio, account.control, account.risk
+    due = due_fills(account.venue.book, now, bars)
     equity, peak = portfolio.equity_micros, risk.peak_micros
     return {
         "state": control.state.name,
@@ -106,7 +130,9 @@ def account_document(account: Account, now: int) -> dict[str, Any]:
         "total_pnl_usd": (equity - risk.starting_cash_micros) / MICROS_PER_USD,
         "drawdown_pct": 100 * min(0, equity - peak) / peak,
         "positions": list(_positions(account)),
-        "orders": [_order(account, order, now) for order in account.venue.book.working.values()],
+        "orders": [
+            _order(order, due.get(order.order_id)) for order in account.venue.book.working.values()
+        ],
     }
 
 
@@ -136,9 +162,9 @@ def has_stop(account: Account, symbol: str) -> bool:
     )
 
 
-def _order(account: Account, order: WorkingOrder, now: int) -> dict[str, Any]:
-    book, spec = account.venue.book, order.spec
-    pending = book.is_fill_pending(order, now)
+def _order(order: WorkingOrder, due: DueFill | None) -> dict[str, Any]:
+    spec = order.spec
+    pending = due is not None and due.is_pending
     return {
         "order_id": order.order_id,
         "symbol": order.symbol,
@@ -151,6 +177,9 @@ def _order(account: Account, order: WorkingOrder, now: int) -> dict[str, Any]:
         "origin": spec.origin.value,
         "status": "FILL_PENDING" if pending else order.status.value,
         "eligible_from": iso_z(order.eligible_from),
+        "fills_at": None if due is None else iso_z(due.effective),
+        "known_at": None if due is None else iso_z(due.known),
+        "overnight": due is not None and due.overnight,
         "reason": spec.reason,
     }
 
