@@ -187,6 +187,17 @@ def load_calendar(state: Path, name: str = "XNYS", *, today: int | None = None) 
     decides how much of it lies ahead. RefusedError if it cannot be built, or if the overlay has
     a mistake.
     """
+    facts = known_facts(state, name, today=today)
+    overlay = state / "calendar.yaml"
+    if overlay.exists():
+        from daemon.feeds.calendar_overlay import read_overlay
+
+        facts = read_overlay(overlay).applied_to(facts)
+    return Calendar(facts)
+
+
+def known_facts(state: Path, name: str = "XNYS", *, today: int | None = None) -> Facts:
+    """As `load_calendar`, without what was announced since: what the package knows."""
     if re.fullmatch(r"[A-Za-z0-9_]+", name) is None:
         raise RefusedError(f"calendar {name!r} is not the name of an exchange: write XNYS")
     file = state / "calendar" / f"{name}.json"
@@ -197,12 +208,7 @@ def load_calendar(state: Path, name: str = "XNYS", *, today: int | None = None) 
         facts = _read(file)
         if facts is None:
             raise RefusedError(f"{file}: calendar {name} was built and cannot be read")
-    overlay = state / "calendar.yaml"
-    if overlay.exists():
-        from daemon.feeds.calendar_overlay import read_overlay
-
-        facts = read_overlay(overlay).applied_to(facts)
-    return Calendar(facts)
+    return facts
 
 
 def installed_version() -> str | None:

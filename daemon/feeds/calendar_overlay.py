@@ -81,20 +81,32 @@ class Overlay:
 def read_overlay(file: Path) -> Overlay:
     """Read the overlay; RefusedError with every mistake in it and what to write instead."""
     try:
-        # Plain strings only: YAML's own types would make 13:00 the number 780.
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+        text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RefusedError(f"{file}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
-        raise RefusedError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+    return parse_overlay(text, file)
+
+
+def parse_overlay(text: str, file: Path) -> Overlay:
+    """As `read_overlay`, from the text of the file."""
+    root = compose(text, file)
     reader = _Reader(file)
     if root is not None:
         reader.read(root)
     if reader.problems:
         raise RefusedError(*reader.problems)
     return Overlay(reader.closures, reader.early_closes)
+
+
+def compose(text: str, file: Path) -> yaml.Node | None:
+    """The text's nodes with their places; None where it says nothing."""
+    try:
+        # Plain strings only: YAML's own types would make 13:00 the number 780.
+        return yaml.compose(text, Loader=yaml.BaseLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
+        raise RefusedError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
 
 
 class _Reader:
