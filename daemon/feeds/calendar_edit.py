@@ -12,6 +12,7 @@ import yaml
 
 from daemon.errors import RefusedError
 from daemon.feeds.calendar_overlay import compose, parse_overlay
+from daemon.feeds.times import parse_date
 
 
 def with_entry(text: str, file: Path, day: str, clock: str | None, reason: str) -> str:
@@ -21,16 +22,24 @@ def with_entry(text: str, file: Path, day: str, clock: str | None, reason: str) 
     """
     key = "closures" if clock is None else "early_closes"
     entry = day if clock is None else f'{day}: "{clock}"'
-    before = parse_overlay(text, file)
     added = _added(text, compose(text, file), key, entry, reason)
-    try:
-        after = parse_overlay(added, file)
-    except RefusedError:
-        after = before
-    grown = (len(after.closures) + len(after.early_closes)) - len(before.closures)
-    if grown - len(before.early_closes) != 1:
+    if _said(added, file) != _joined(_said(text, file), day, clock):
         raise RefusedError(f"{file}: put {entry} into its {key} by hand: its form is not added to")
     return added
+
+
+def _said(text: str, file: Path) -> dict[int, str] | None:
+    """What a text says of each date, None where it cannot be read."""
+    try:
+        overlay = parse_overlay(text, file)
+    except RefusedError:
+        return None
+    closed = dict.fromkeys(overlay.closures, "closed")
+    return closed | {date: clock for date, (clock, _) in overlay.early_closes.items()}
+
+
+def _joined(said: dict[int, str] | None, day: str, clock: str | None) -> dict[int, str] | None:
+    return None if said is None else said | {parse_date(day): clock or "closed"}
 
 
 def _added(text: str, root: yaml.Node | None, key: str, entry: str, reason: str) -> str:
