@@ -36,6 +36,7 @@ HEAVY = (
 
 # One file per foreign library; these have a reason to be in more.
 SHARED_LIBRARIES = {
+    "cyclopts": ("daemon/cli/*", "the command line is a module a group of verbs"),
     "msgspec": ("*", "messages and records are its structs"),
     "pydantic": ("daemon/config/*", "the config's models are several files"),
     "yaml": ("daemon/*", "config and calendar overlay each walk the nodes for file:line:col"),
