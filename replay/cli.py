@@ -37,20 +37,46 @@ def replay(  # noqa: PLR0913 - one parameter an option
         from replay.summary.console import print_summary
 
         print_summary(finished.summary, finished.manifest, plain=not sys.stdout.isatty())
-        print(_where(finished))
+        print(_where(finished.path))
     if open_report and html:
-        import webbrowser
-
-        webbrowser.open((finished.path / "report.html").as_uri())
+        _open_report(finished.path)
     return _verdict(finished)
 
 
-def _where(finished: Finished) -> str:
-    report = finished.path / "report.html"
-    lines = [f"run     {finished.path}"]
+def report(
+    state: Path, *, out: Path | None, label: str | None, html: bool, open_report: bool
+) -> int:
+    """Write the run directory of a daemon's journal, print its summary and say where it is."""
+    from replay.live_report import report as write
+    from replay.summary.console import print_summary
+
+    print(f"state   {state}")
+    done = write(state, out=out, label=label, html=html)
+    if done.warning is not None:
+        print(
+            f"papertape: warning: the account at the end is what the recorded outputs add up to, "
+            f"since the turns do not come out as recorded: {done.warning}",
+            file=sys.stderr,
+        )
+    print_summary(done.summary, done.manifest, plain=not sys.stdout.isatty())
+    print(_where(done.path))
+    if open_report and html:
+        _open_report(done.path)
+    return Exit.OK
+
+
+def _where(run: Path) -> str:
+    report = run / "report.html"
+    lines = [f"run     {run}"]
     if report.exists():
         lines.append(f"report  {report}")
     return "\n".join(lines)
+
+
+def _open_report(run: Path) -> None:
+    import webbrowser
+
+    webbrowser.open((run / "report.html").as_uri())
 
 
 def _verdict(finished: Finished) -> int:

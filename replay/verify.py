@@ -6,10 +6,9 @@ the inputs the recorded ones (config, code, tables, versions), and do the turns 
 
 from __future__ import annotations
 
-import csv
 import json
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,20 @@ import msgspec
 
 from daemon import ENGINE_VERSION
 from daemon.config import Config, load_config
-from daemon.core.outputs import Denial, Fill, Output, StateChanged, TradeClosed
+from daemon.core.outputs import Output
 from daemon.core.turn import Turn
 from daemon.errors import Exit, PapertapeError, RefusedError, one_line
 from daemon.feeds.times import iso_z
 from daemon.fees import load_fee_tables
-from daemon.journal.codec import Digest, decode_outputs, encode_outputs
+from daemon.journal.codec import decode_outputs, encode_outputs
 from daemon.journal.reader import JournalReader, TurnRow
 from daemon.strategies.loader import strategy_source_sha256
 from replay.journal_blocks import read_equity
 from replay.rerun import Rerun, config_base, rerun
-from replay.run_directory import denial_row, fill_row, state_row, trade_row, usd
 from replay.runs.reader import RunDirectory
 from replay.runs.selectors import find_run
+from replay.verify_files import differing_files, digest_of
+from replay.verify_report import check_report
 
 
 def verify(selector: str, *, state: Path, as_json: bool = False) -> int:
@@ -78,13 +78,17 @@ def check_run(run: RunDirectory) -> Iterator[str]:
     reader = JournalReader(run.file("journal.db"))
     try:
         yield from (f"storage: {problem}" for problem in reader.check_chains(_seal(run)))
+        if reader.is_live:
+            yield from check_report(run, reader)
+            return
         base = config_base(run.manifest, run.path)
         config = load_config(run.path / "config.yaml", base=base)
         yield from changed_inputs(run, reader, config)
         recorded = list(reader.turns())
         again = rerun(reader, recorded, config)
         yield from first_difference(recorded, *read_equity(reader), again)
-        yield from _files(run, again)
+        digest = digest_of(again.turns, again.ends, again.equity)
+        yield from differing_files(run, again.turns, again.ends, again.equity, digest)
     finally:
         reader.close()
 
@@ -202,52 +206,3 @@ def _first_row(ends: array[Any], equity: array[Any], again: Rerun) -> tuple[int,
     if len(ends) != len(again.ends):
         return 0, f"{len(ends)} bars were recorded, {len(again.ends)} were played again"
     return None
-
-
-# --- the other files --------------------------------------------------------------------------
-
-
-def _files(run: RunDirectory, again: Rerun) -> Iterator[str]:
-    """The digest and the CSVs must say what the journal says."""
-    digest = Digest()
-    outputs: list[Output] = []
-    for turn in again.turns:
-        digest.add(encode_outputs(turn.outputs))
-        outputs.extend(turn.outputs)
-    value = digest.hexdigest(again.ends, again.equity)
-    if value != run.digest:
-        yield f"digest: manifest.json says {run.digest[:12]}, played again {value[:12]}"
-    fills = [fill_row(one) for one in outputs if isinstance(one, Fill)]
-    yield from _csv(run.path / "fills.csv", fills)
-    trades = [trade_row(one, is_open=False) for one in outputs if isinstance(one, TradeClosed)]
-    yield from _csv(run.path / "trades.csv", trades, kept=lambda row: row[-1] != "true")
-    denials = [denial_row(one) for one in outputs if isinstance(one, Denial)]
-    yield from _csv(run.path / "denials.csv", denials)
-    states = [state_row(one) for one in outputs if isinstance(one, StateChanged)]
-    yield from _csv(run.path / "state_changes.csv", states)
-    equity = [(iso_z(e), usd(v)) for e, v in zip(again.ends, again.equity, strict=True)]
-    yield from _csv(run.path / "equity.csv", equity, columns=2)
-
-
-def _csv(
-    path: Path,
-    rows: Sequence[Iterable[object]],
-    *,
-    kept: Callable[[list[str]], bool] = bool,
-    columns: int | None = None,
-) -> Iterator[str]:
-    """The first line of a file, of its rows that are `kept`, that is not as it should be."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows_found = list(csv.reader(file))[1:]
-    except OSError as error:
-        yield f"{path.name}: cannot be read ({error.strerror})"
-        return
-    found = [(line, row) for line, row in enumerate(rows_found, start=2) if kept(row)]
-    for (line, whole), now in zip(found, rows, strict=False):
-        was, ours = whole[:columns], [str(value) for value in now]
-        if was != ours:
-            yield f"{path.name} line {line}: says {','.join(was)}, the journal {','.join(ours)}"
-            return
-    if len(found) != len(rows):
-        yield f"{path.name}: has {len(found)} rows, the journal {len(rows)}"

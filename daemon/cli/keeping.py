@@ -15,6 +15,37 @@ app.command(account_app)
 
 
 @app.command
+def report(
+    name: Name = None,
+    /,
+    *,
+    out: Path | None = None,
+    label: str | None = None,
+    open_report: Annotated[bool, Parameter(name="--open", negative="")] = False,
+    html: Annotated[bool, Parameter(name="--html", negative="--no-html", show=False)] = True,
+    state: State = None,
+) -> int:
+    """The run directory of the daemon's journal, as a replay leaves one; it may run meanwhile.
+
+    Parameters
+    ----------
+    out
+        Where the run directory goes (default: runs/ of the state directory).
+    label
+        A name to find it by.
+    open_report
+        Open the report in a browser.
+    html
+        --no-html leaves the report out.
+    """
+    from replay.cli import report as write
+
+    return write(
+        resolve_daemon(name, state), out=out, label=label, html=html, open_report=open_report
+    )
+
+
+@app.command
 def backup(file: Path, name: Name = None, /, *, state: State = None) -> int:
     """Copy the journal into FILE, which must not exist, and check the copy.
 

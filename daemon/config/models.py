@@ -280,9 +280,7 @@ class Config(Section):
     @property
     def sha256(self) -> str:
         """Of the canonical JSON of what can change results: all but observability and notify."""
-        hashed = {key: value for key, value in self.resolved().items() if key not in UNHASHED}
-        text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return config_sha256(self.resolved())
 
     def to_yaml(self) -> str:
         """The resolved config as YAML that loads back to an equal config (given the same base)."""
@@ -349,3 +347,10 @@ def _normal(path: Path) -> Path:
     """An absolute path without `..`, so that an error shows the place that was tried."""
     # Not Path.resolve: a symbolic link is shown as the user named it.
     return Path(os.path.abspath(path))  # noqa: PTH100 - see above: resolve() follows links
+
+
+def config_sha256(resolved: Mapping[str, Any]) -> str:
+    """See `Config.sha256`; of a resolved config, as a journal keeps it."""
+    hashed = {key: value for key, value in resolved.items() if key not in UNHASHED}
+    text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

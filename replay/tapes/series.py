@@ -5,6 +5,7 @@ All of them look at usable bars alone (`Placed`), after structural faults are ou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 
 from daemon.feeds.times import date_text, zone_text
@@ -219,20 +220,35 @@ def _no_overnight_gaps(placed: Placed, findings: Findings) -> None:
         )
 
 
-def _adjusted_factor(placed: Placed, adjustment: str, findings: Findings) -> float | None:
+def adjusted_factor(closes: Sequence[float]) -> int | None:
     """The largest split factor that explains closes which are no whole cents.
 
-    Looked for in the oldest closes since trading is in cents, where factors are largest. A price
+    None where they are whole cents, 0 where no factor explains them. Looked for in the oldest
+    closes, which must be from when trading was in cents, since factors are largest there. A price
     that was p cents before a k:1 split times k is whole cents but for rounding (k x 0.00005).
     """
-    begin = next((span.begin for span in placed.spans if span.date >= CENTS_FROM), len(placed))
-    units = [round(close * 10_000) for close in placed.close[begin : begin + CENTS_SAMPLE]]
-    odd = [unit for unit in units if unit % 100]
+    units, odd = _units(closes)
     if len(units) < CENTS_SAMPLE_MIN or len(odd) < NOT_CENTS_SHARE * len(units):
         return None
     factor = next((k for k in ADJUSTED_FACTORS if _explains(k, odd)), 0)
     if not factor and len(odd) < NOT_CENTS_SHARE_UNEXPLAINED * len(units):
         return None
+    return factor
+
+
+def _units(closes: Sequence[float]) -> tuple[list[int], list[int]]:
+    """The first closes in 1/10,000 dollar: all, and those that are no whole cents."""
+    units = [round(close * 10_000) for close in closes[:CENTS_SAMPLE]]
+    return units, [unit for unit in units if unit % 100]
+
+
+def _adjusted_factor(placed: Placed, adjustment: str, findings: Findings) -> float | None:
+    begin = next((span.begin for span in placed.spans if span.date >= CENTS_FROM), len(placed))
+    closes = placed.close[begin : begin + CENTS_SAMPLE]
+    factor = adjusted_factor(closes)
+    if factor is None:
+        return None
+    units, odd = _units(closes)
     by = f"a split factor of {factor} explains them" if factor else "no split factor explains them"
     declared = adjustment.replace("_", " and ")
     findings.add(

@@ -34,7 +34,7 @@ HEADERS = {
 }
 
 MANIFEST = {
-    "schema", "run_id", "created", "name", "label", "overrides", "papertape_version",
+    "schema", "kind", "run_id", "created", "name", "label", "overrides", "papertape_version",
     "engine_version", "python", "digest", "bars", "turns", "wall_seconds", "started", "state",
     "final_state", "config_path", "start", "end", "first_bar", "last_bar", "inputs", "tasks",
     "journal",

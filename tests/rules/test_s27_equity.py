@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from daemon.core.events import Split
 from daemon.core.limits import Action, Limit, Limits
 from replay.build_record import _holdings, _worst_marks
+from replay.run_source import moves_of
 from tests.harness import Result, plan, play, rules
 from tests.rules.tools import USD, flat, target
 
@@ -20,10 +20,10 @@ START = 1_000_000 * USD
 
 def worst_marks(result: Result) -> list[int]:
     """Equity with every position at its bar's far end, row by row, as the run's record has it."""
-    played: Any = SimpleNamespace(recorder=result)
+    facts: Any = result
     ends = array("q", result.slice_ends)
     worst = array("q", result.pipeline.equity)
-    for symbol, spans in _holdings(played).items():
+    for symbol, spans in _holdings(moves_of(facts)).items():
         bars: Any = result.feed._columns[symbol]
         for since, before, quantity in spans:
             first, until = bisect_left(ends, since), bisect_left(ends, before)

@@ -14,6 +14,7 @@ from daemon.core.units import MICROS_PER_E4
 from replay.build_record import build_record
 from replay.record import RunRecord
 from replay.run import Period, Played, load_inputs, play
+from replay.run_source import source_of
 from tests.replay.busy import set_up
 from tests.replay.workshop import Workshop, calendar
 
@@ -89,7 +90,7 @@ class Ledger:
 
 def _record(shop: Workshop, *settings: tuple[str, str], period: Period | None = None) -> RunRecord:
     played = play(load_inputs(shop.config, shop.state, settings, period or Period()))
-    record = build_record(played, {})
+    record = build_record(source_of(played), {})
     rows = range(len(record.ends))
     columns = (record.equity, record.cash, record.worst, record.held, record.session_dates)
     assert [len(column) for column in columns] == [len(rows)] * 5
@@ -133,7 +134,7 @@ def test_a_part_of_the_tape(shop: Workshop) -> None:
 
 def test_a_dividend_adjusted_tape_books_no_action(shop: Workshop) -> None:
     played = play(load_inputs(shop.config, shop.state, [("tape.adjustment", "splits_dividends")]))
-    record = build_record(played, {})
+    record = build_record(source_of(played), {})
     assert record.notes["actions"] == []
     spent = sum(
         (fill.quantity if fill.side is Side.BUY else -fill.quantity) * fill.price_e4 * 100
