@@ -26,7 +26,7 @@ from daemon.recovery import Place
 from daemon.segments import Setup
 from replay.feed import ReplayFeed
 from replay.run import Inputs, Period, applied_actions, inputs_for
-from replay.tape_source import TapeDriver, fault_plan
+from replay.tape_source import TapeDriver, check_faults, fault_plan
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -44,6 +44,7 @@ def prepare(config: Config, state: Path) -> tuple[Setup, MakeSource]:
     # A tape that begins where the feed does has nothing to warm up from.
     warm_up = "auto" if feed.start is not None else 0
     inputs = inputs_for(config, state, Period(feed.start, feed.end), warm_up=warm_up)
+    check_faults(config, feed, inputs.calendar)
     setup = Setup(
         config=config,
         tables=inputs.tables,
@@ -81,7 +82,7 @@ def prepare(config: Config, state: Path) -> tuple[Setup, MakeSource]:
                 if same_tape:
                     raise
                 driver = new_driver()
-                _pass_by(driver, place.instant)
+                driver.pass_by(place.instant)
         pace = None if feed.pace == "max" else float(feed.pace)
         return TapeSource(driver, pace, None if place is None else place.instant)
 
@@ -102,12 +103,6 @@ def replay_feed(inputs: Inputs) -> ReplayFeed:
         actions=applied_actions(inputs),
         quarantined={symbol: inputs.tape.quarantined(symbol) for symbol in config.symbols},
     )
-
-
-def _pass_by(driver: TapeDriver, instant: int) -> None:
-    """Leave out what another tape holds up to an instant that the account has seen."""
-    while (due := driver.next_at()) is not None and due <= instant:
-        driver.step()
 
 
 class TapeSource:

@@ -202,6 +202,14 @@ class TapeDriver:
             f"and the faults it was played with, or begin with a new state directory"
         )
 
+    def pass_by(self, instant: int) -> None:
+        """Leave out what another tape holds up to an instant that the account has seen."""
+        held, self.clock.held = self.clock.held, False
+        self._begin((instant, TICK))
+        while (due := self.next_at()) is not None and due <= instant:
+            self.step()
+        self.clock.held = held
+
     def next_at(self) -> int | None:
         """When something happens next; None where the tape has ended."""
         if self._kept:

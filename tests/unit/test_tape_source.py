@@ -378,6 +378,14 @@ def test_a_tape_without_the_journals_last_input_is_refused() -> None:
         driver.skip_to((ENDS[0] + MINUTE, SLICE))
 
 
+def test_another_tape_goes_on_behind_what_the_account_has_seen() -> None:
+    driver = driver_of({"A": SLOTS}, held=True)
+    driver.pass_by(ENDS[1] + MINUTE)
+    rest = inputs_of(driver)
+    assert isinstance(rest[0], Resume)
+    assert rest[1:] == list(feed_of({"A": SLOTS}).inputs())[3:]
+
+
 def test_a_hold_without_any_trouble_is_lifted_when_the_feed_is_stable() -> None:
     driver = driver_of({"A": SLOTS[:2]}, held=True)
     assert told(driver)[:3] == ["0 opens", "1 Resume", "60 slice 0:A"]
