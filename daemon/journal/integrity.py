@@ -15,7 +15,7 @@ from daemon.errors import RefusedError
 from daemon.journal.codec import GENESIS, chained
 from daemon.journal.mark import DamagedMarkError, End, Ends, read_mark
 from daemon.journal.reader import version_of
-from daemon.journal.readonly import ReadOnlyFile
+from daemon.journal.readonly import RESTORE, ReadOnlyFile
 from daemon.journal.tables import (
     CLOSINGS,
     LIVE,
@@ -51,7 +51,10 @@ def check_state(state: Path) -> JournalEnds:
     if not path.exists():
         refuse_missing(path)
         return JournalEnds()
-    ends = check_file(path, marked)
+    try:
+        ends = check_file(path, marked)
+    except RefusedError as error:
+        raise RefusedError(str(error).replace(RESTORE, WHAT_TO_DO)) from None
     segments, turns = ends[SEGMENTS.name], ends[TURNS.name]
     return JournalEnds(turns.key, turns.hash, segments.key, note)
 

@@ -19,6 +19,7 @@ from daemon.journal.faults import JournalFullError, storage_error
 _OF_THE_DISK = frozenset({
     sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED
 })  # fmt: skip
+RESTORE = "restore it from a copy"
 _CANNOT_SHARE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
 
 
@@ -41,6 +42,8 @@ class ReadOnlyFile:
     def _connect(self) -> sqlite3.Connection:
         self._immutable = not self._has_log()
         self._stamp = self._stamped()
+        if not self._stamp[1]:  # SQLite would take it for a new file, and remove its log
+            raise RefusedError(f"{self.path}: not a journal (it is empty): {RESTORE}")
         options = "mode=ro&immutable=1" if self._immutable else "mode=ro"
         try:
             return sqlite3.connect(
@@ -118,8 +121,8 @@ class ReadOnlyFile:
                 self.path, "it was not closed and its log cannot be read from here"
             )
         if code == sqlite3.SQLITE_NOTADB:
-            return RefusedError(f"{self.path}: not a journal ({error}): restore it from a copy")
-        return RefusedError(f"{self.path}: damaged ({error}): restore it from a copy")
+            return RefusedError(f"{self.path}: not a journal ({error}): {RESTORE}")
+        return RefusedError(f"{self.path}: damaged ({error}): {RESTORE}")
 
 
 def _primary(error: Exception) -> int:

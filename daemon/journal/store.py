@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -333,6 +334,11 @@ class LiveJournal:
 def _prepared(path: Path) -> Ends | None:
     """What the mark says of the journal, which is there afterwards."""
     if path.exists():
+        if not os.access(path, os.W_OK):  # SQLite would open it for reading, and fail at a turn
+            raise RefusedError(
+                f"{path}: this user may not write to it: it must belong to the user that runs the "
+                f"daemon"
+            )
         migrate(path)
     else:
         refuse_missing(path)

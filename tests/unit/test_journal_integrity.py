@@ -142,7 +142,7 @@ def test_a_journal_that_is_gone(state: Path, journal: Path) -> None:
 
 def test_an_empty_journal(state: Path, journal: Path) -> None:
     journal.write_bytes(b"")
-    assert "not a journal (it is empty): restore it" in refused(state)
+    assert "not a journal (it is empty): `papertape verify` says more" in refused(state)
 
 
 @pytest.mark.parametrize("kept", [50, 100, 4_096, 10_000, 20_480, 40_000])
