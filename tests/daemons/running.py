@@ -21,12 +21,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from daemon.errors import RefusedError
 from daemon.journal.reader import JournalReader
 from daemon.state_directory import owner_of
 from tests.replay.workshop import Answer, Workshop
 
 GIVE_UP_S = 60.0
 LOOK_EVERY_S = 0.01
+LOOKS = 10
 
 
 class Daemon:
@@ -37,7 +39,11 @@ class Daemon:
     ) -> None:
         self.shop = shop
         self.state = shop.state
-        self.settings = {"feed": f"{{kind: tape, pace: {pace}}}", **(settings or {})}
+        self.settings = {
+            "feed": f"{{kind: tape, pace: {pace}}}",
+            "observability.metrics": "null",  # one port cannot serve several at once
+            **(settings or {}),
+        }
         self.process: subprocess.Popen[str] | None = None
         self.log_path = shop.folder / "daemon.log"
 
@@ -136,15 +142,19 @@ class Daemon:
 
     def turns(self) -> int:
         """How many turns are committed."""
-        try:
-            reader = JournalReader(self.journal)
-        except Exception:  # noqa: BLE001 - it is not there yet, or being made
-            return 0
-        try:
-            last = reader.last_turn()
+        for _ in range(LOOKS):
+            try:
+                reader = JournalReader(self.journal)
+            except Exception:  # noqa: BLE001 - it is not there yet, or being made
+                return 0
+            try:
+                last = reader.last_turn()
+            except RefusedError:  # a daemon has begun to write to it while it was read
+                continue
+            finally:
+                reader.close()
             return 0 if last is None else last.seq
-        finally:
-            reader.close()
+        raise AssertionError(f"{self.journal} cannot be read")
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the journal, read as Grafana or a person would."""
