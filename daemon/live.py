@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import platform
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from daemon import __version__, service
+from daemon import ENGINE_VERSION, __version__, service
 from daemon.committer import Committer
 from daemon.control.killswitch import KILL_SWITCH, KillSwitch
 from daemon.control.server import ControlServer
@@ -79,11 +82,23 @@ class Live:
     config: Config
     overrides: Sequence[tuple[str, str]]
     calendar: Calendar
+    monitor: Monitor | None = None
 
     @property
     def rerun(self) -> Rerun:
         """The account and its pipeline."""
         return self.opened.rerun
+
+    def status_line(self) -> str:
+        """The standing in a few words, for systemctl."""
+        account = self.rerun.account
+        held = ", ".join(
+            f"{position.quantity:+d} {position.symbol}"
+            for position in account.portfolio.positions.values()
+            if position.quantity
+        )
+        state = account.control.state.name
+        return f"{state}; {held or 'flat'}; turn {self.rerun.pipeline.seq}"
 
 
 def run(
@@ -107,6 +122,7 @@ def run(
         state.latch.arm()
         setup, make_source = prepare(config, state_path)
         opened = open_live(state_path, setup)
+        log.info("started", **_about(config, state_path))  # a refused start says one line only
         log.info(
             "recovered",
             turns=opened.rerun.turns,
@@ -133,6 +149,20 @@ def run(
             switch.throw(HoldSource.FAULT, "the daemon ended by a fault")
             state.latch.sync()
             raise
+
+
+def _about(config: Config, state_path: Path) -> dict[str, Any]:
+    """What the first line of a log says."""
+    return {
+        "name": config.name,
+        "version": __version__,
+        "engine": ENGINE_VERSION,
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "config_sha256": config.sha256,
+        "state": str(state_path),
+        "pid": os.getpid(),
+    }
 
 
 class _Daemon:
@@ -194,13 +224,13 @@ class _Daemon:
         server = ControlServer(self._state.socket, operator.by_verb())
         await server.start()
         switch.wake = lambda: loop.call_soon_threadsafe(self._on_signal, operator.reload_by_signal)
-        monitor = Monitor(live)
+        live.monitor = monitor = Monitor(live)
         try:
             monitor.start()
             committer.agree()
             self._on_signal(operator.reload_by_signal)  # what came before anybody could be woken
             monitor.ready()
-            service.ready(self._status_line())
+            service.ready(live.status_line())
             self._log.info("ready", version=__version__)
             return await self._supervised(live, source, monitor)
         finally:
@@ -240,7 +270,7 @@ class _Daemon:
         while True:
             service.alive()
             monitor.beat(max(0.0, loop.time() - expected))
-            line = self._status_line()
+            line = live.status_line()
             if line != told:
                 service.status(line)
                 told = line
@@ -293,13 +323,3 @@ class _Daemon:
         self._live.inbox.stop()
         if self._deadline is not None:
             self._deadline.reschedule(asyncio.get_running_loop().time() + STOP_WITHIN_S)
-
-    def _status_line(self) -> str:
-        account = self._opened.rerun.account
-        state = account.control.state.name
-        held = ", ".join(
-            f"{position.quantity:+d} {position.symbol}"
-            for position in account.portfolio.positions.values()
-            if position.quantity
-        )
-        return f"{state}; {held or 'flat'}; turn {self._opened.rerun.pipeline.seq}"

@@ -24,13 +24,13 @@ class Monitor:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._server: Server | None = None
+        self._address: str | None = None
         self._metrics = _metrics(live)
         live.committer.on_turn.append(self._turn)
 
     def start(self) -> None:
         """Serve metrics and health, if the config says where; RefusedError where it cannot."""
-        live, address = self._live, self._live.config.observability.metrics
-        again = live.rerun
+        again = self._live.rerun
         self._metrics.recovered(
             self._standing(),
             again.account.venue.book.last,
@@ -38,13 +38,21 @@ class Monitor:
             max(again.account.risk.peak_micros, max(again.pipeline.equity, default=0)),
         )
         self._metrics.watch(again.pipeline.tasks)
-        if address is None:
-            return
-        from daemon.observability.health import pages
-        from daemon.observability.server import serve
+        self.serve_at(self._live.config.observability.metrics)
 
-        self._server = serve(address, pages(self._metrics))
-        live.log.info("metrics_served", address=address)
+    def serve_at(self, address: str | None) -> None:
+        """Serve there from now on (None: nowhere); RefusedError leaves everything as it was."""
+        if self._server is not None and address == self._address:
+            return
+        server = None
+        if address is not None:
+            from daemon.observability.health import pages
+            from daemon.observability.server import serve
+
+            server = serve(address, pages(self._metrics))
+            self._live.log.info("metrics_served", address=address)
+        self.close()
+        self._server, self._address = server, address
 
     def ready(self) -> None:
         """Recovered, and the feed's first input is about to be taken."""

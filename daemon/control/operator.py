@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from daemon import service
-from daemon.control.reload import Reloading, plan_reload
+from daemon.control.reload import plan_reload
 from daemon.control.server import Handler, Request
 from daemon.control.status import live_document, told_changes
 from daemon.core.events import Commands, Note, Pause, Reduce, Resume
@@ -89,12 +89,17 @@ class Operator:
         service.reloading()
         try:
             reloading = plan_reload(self._live)
+            observability = reloading.config.observability
+            if self._live.monitor is not None:
+                self._live.monitor.serve_at(observability.metrics)
             turn = None
             if reloading.make is not None:
                 turn = await self._live.inbox.command(reloading.make)
-            self._take_over(reloading)
+            if observability.log != self._live.config.observability.log:
+                self._live.log.write_as(observability.log)
+            self._live.config = reloading.config
         finally:
-            service.ready("reloaded")
+            service.ready(self._live.status_line())
         lines = list(reloading.changes) or ["nothing has changed in the config"]
         if turn is None:
             return {"code": 0, "lines": lines, "turn": None}
@@ -113,9 +118,6 @@ class Operator:
             self._live.log.exception("reload_refused", problem="; ".join(error.lines))
         else:
             self._live.log.info("reloaded", changes="; ".join(answer["lines"]))
-
-    def _take_over(self, reloading: Reloading) -> None:
-        self._live.config = reloading.config
 
     def _answer(self, turn: Turn, lines: list[str]) -> dict[str, Any]:
         state = self._live.rerun.account.control.state.name

@@ -34,7 +34,10 @@ _Fields = MutableMapping[str, Any]
 
 
 class Lines:
-    """Makes the lines of one run; `turn` is the number they carry."""
+    """Makes the lines of one run; `turn` is the number they carry, `form` may change on the way.
+
+    Text has colours on a terminal, JSON a priority before it for journald.
+    """
 
     def __init__(
         self,
@@ -42,15 +45,15 @@ class Lines:
         run_id: str,
         redaction: Redaction,
         *,
-        coloured: bool = False,
-        prefixed: bool = False,
+        to_terminal: bool = False,
+        to_journal: bool = False,
     ) -> None:
         self.redaction = redaction
+        self.form = form
         self.turn: int | None = None
         self._run = run_id
-        self._write = _json if form == "json" else _text
-        self._coloured = coloured
-        self._prefixed = prefixed
+        self._to_terminal = to_terminal
+        self._to_journal = to_journal
 
     def stamp(self, _: object, level: str, made: _Fields) -> _Fields:
         """Put what every line has before the event's own fields, and those without secrets."""
@@ -70,14 +73,16 @@ class Lines:
 
     def render(self, _: object, level: str, plain: _Fields) -> str:
         """The whole line, without its line break."""
-        line = self._write(plain)
+        write = _json if self.form == "json" else _text
+        line = write(plain)
         if len(line) > LINE_MAX:
             first = {key: value for key, value in plain.items() if key in FIRST}
-            line = self._write({**first, "cut": f"a line of {len(line)} characters"})
-        if self._coloured:
+            line = write({**first, "cut": f"a line of {len(line)} characters"})
+        if self.form == "text" and self._to_terminal:
             word = f"{level.upper():8}"
             line = line.replace(word, f"\x1b[{_COLOURS[level]}m{word}\x1b[0m", 1)
-        return f"<{PRIORITIES[level]}>{line}" if self._prefixed else line
+        prefixed = self.form == "json" and self._to_journal
+        return f"<{PRIORITIES[level]}>{line}" if prefixed else line
 
 
 _json = json.JSONEncoder(separators=(",", ":")).encode

@@ -53,6 +53,10 @@ class Log:
         """Lines that were lost so far, whatever the reason."""
         return self._unmade + self._writer.dropped
 
+    def write_as(self, form: Form) -> None:
+        """Write lines in another form from now on."""
+        self._lines.form = form
+
     def conceal(self, credential: str) -> None:
         """Let a credential's text appear in no line from now on."""
         self._lines.redaction.conceal(credential)
@@ -139,8 +143,8 @@ def configure(form: Form, stream: TextIO | None = None, *, run_id: str, level: s
         form,
         run_id,
         Redaction(),
-        coloured=form == "text" and _is_terminal(descriptor),
-        prefixed=form == "json" and _is_journal(descriptor),
+        to_terminal=_is_terminal(descriptor),
+        to_journal=_is_journal(descriptor),
     )
 
     def logger(target: object) -> Any:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
+from urllib.request import urlopen
 
 import pytest
 
 from tests.daemons.running import Daemon
+from tests.faults.free_ports import free_port
 from tests.replay.workshop import Workshop
 
 PACE = "60000"
@@ -164,6 +167,36 @@ def test_a_reload_takes_limits_and_refuses_the_rest(daemon: Daemon) -> None:
     segments = daemon.query("SELECT count(*) FROM segments")
     daemon.start()
     assert daemon.query("SELECT count(*) FROM segments") == segments == [(1,)]
+
+
+def test_a_reload_moves_where_metrics_are_served(daemon: Daemon) -> None:
+    first, second = free_port(), free_port()
+    del daemon.settings["observability.metrics"]
+    text = daemon.shop.config.read_text("utf-8")
+    where = "observability: {{metrics: '127.0.0.1:{}'}}\n"
+    daemon.shop.config.write_text(text + where.format(first), encoding="utf-8")
+    daemon.start()
+    assert _readyz(first) == "ok"
+    daemon.shop.config.write_text(text + where.format(second), encoding="utf-8")
+    answer = daemon.type("reload")
+    assert (answer.code, answer.err) == (0, "")
+    assert _readyz(second) == "ok"
+    with pytest.raises(OSError, match="refused"):
+        _readyz(first)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        daemon.shop.config.write_text(text + where.format(port), encoding="utf-8")
+        answer = daemon.type("reload")
+    assert answer.code == 78
+    assert "the port is in use" in answer.lines[0]
+    assert _readyz(second) == "ok"
+
+
+def _readyz(port: int) -> str:
+    with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+        return str(answer.read().decode()).strip()
 
 
 def test_another_config_opens_a_new_segment_and_keeps_the_account(daemon: Daemon) -> None:
