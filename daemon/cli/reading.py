@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from daemon.cli.common import Json, Name, State, app
+from daemon.errors import UsageError
 from daemon.paths import resolve_daemon
 
 Today = Annotated[
@@ -75,6 +77,8 @@ def explain(
     """
     from daemon.reading.explain_verb import explain as explain_turn
 
+    if name is not None and re.fullmatch(r"\d\d:\d\d(:\d\d)?", name):
+        raise UsageError(f"write date and time as one word: {when}T{name}")
     return explain_turn(resolve_daemon(name, state), symbol, when, as_json=json)
 
 

@@ -92,7 +92,7 @@ def _played_again(then: Rerun, found: Found, symbol: str) -> Document:
     return {
         "wanted": wanted,
         "silence": None if wanted else _silence(then, found, symbol),
-        "account": account_document(account, found.turn.instant),
+        "account": account_document(account, found.turn.instant, ()),
         "limits": [
             use._asdict() | {"action": _action(getattr(limits, use.name))}
             for use in limit_uses(account)

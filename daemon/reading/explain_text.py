@@ -9,7 +9,7 @@ from daemon.core.events import OrderType
 from daemon.core.outputs import Origin
 from daemon.reading.answer import fate
 from daemon.reading.finding import How
-from daemon.reading.text import clock, price, signed, spaced, usd, when
+from daemon.reading.text import clock, local, price, signed, spaced, usd, when
 from daemon.text_table import exchange_time, marked, table
 
 Document = Mapping[str, Any]
@@ -17,9 +17,8 @@ Document = Mapping[str, Any]
 
 def explain_lines(document: Document, *, plain: bool) -> list[str]:
     """All of it, on one screen."""
-    if document["how"] == "not_yet":
-        return list(_not_yet(document, plain=plain))
-    return list(_lines(document, plain=plain))
+    make = _not_yet if document["how"] == "not_yet" else _lines
+    return [local(line) for line in make(document, plain=plain)]
 
 
 def _lines(document: Document, *, plain: bool) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,8 @@ from daemon.feeds.times import parse_iso, zone_text
 from daemon.text_table import EXCHANGE_ZONE, counted, exchange_time, marked, table
 
 Document = Mapping[str, Any]
+
+_STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z"
 
 
 class Column(NamedTuple):
@@ -39,6 +42,11 @@ def clock(stamp: str, beside: str) -> str:
     """An instant without its date where that is the one of another instant."""
     text = when(stamp)
     return text[11:] if text[:10] == when(beside)[:10] else text
+
+
+def local(text: str) -> str:
+    """A recorded text, its instants in exchange time."""
+    return re.sub(_STAMP, lambda found: when(found[0]), text)
 
 
 def price(value: float | None) -> str:
@@ -81,6 +89,11 @@ def _mark(key: str) -> Callable[[Document], str]:
     return lambda row: "yes" if row[key] else ""
 
 
+def _shares(row: Document) -> str:
+    """The shares of a trade, a short's with a minus."""
+    return f"{row['quantity'] if row['direction'] == 'long' else -row['quantity']:+d}"
+
+
 ORDERS = (
     Column("order_id", _plain("order_id"), right=True),
     Column("decided", _made("ts_decided", when)),
@@ -119,8 +132,7 @@ FILLS = (
 TRADES = (
     Column("trade_id", _plain("trade_id"), right=True),
     Column("symbol", _plain("symbol")),
-    Column("side", _plain("direction")),
-    Column("quantity", _plain("quantity"), right=True),
+    Column("quantity", _shares, right=True),
     Column("entry", _made("entry_ts", when)),
     Column("price", _made("entry_price", price), right=True),
     Column("exit", lambda row: "open" if row["open"] else when(row["exit_ts"])),
@@ -155,13 +167,13 @@ GAPS = (
     Column("start", _made("start", when)),
     Column("end", lambda row: clock(row["end"], row["start"])),
     Column("outcome", _plain("outcome")),
-    Column("reason", _plain("reason")),
+    Column("reason", _made("reason", local)),
 )
 FEED = (
     Column("time", _made("ts", when)),
     Column("event", _plain("event")),
     Column("symbol", _plain("symbol")),
-    Column("detail", _plain("detail")),
+    Column("detail", _made("detail", local)),
 )
 
 

@@ -17,7 +17,7 @@ from daemon.reading.explain_verb import explanation
 from daemon.reading.journaled import journal_of
 from tests.harness import Quote
 from tests.live_journals import change
-from tests.lived import OPENS, SCRIPTED, end_of, inputs_of, lived, script
+from tests.lived import OPENS, SCRIPTED, SECTIONS, end_of, inputs_of, lived, script
 from tests.rules.tools import flat
 
 LIMITS = "{allow_short: true, max_position_shares: 150, max_order_usd: 20000}"
@@ -30,11 +30,17 @@ def explain(state: Path, when: str, symbol: str = "NVDA") -> dict[str, Any]:
 
 
 def acted(
-    state: Path, acts: str, bars: Sequence[Quote | None], *commands: Any, **sections: str
+    state: Path,
+    acts: str,
+    bars: Sequence[Quote | None],
+    *commands: Any,
+    risk: str = SECTIONS["risk"],
+    execution: str = SECTIONS["execution"],
 ) -> None:
     """Live through bars with a strategy that acts by number of the bar."""
     script(state, acts)
-    lived(state, inputs_of({"NVDA": bars}, *commands), strategy=SCRIPTED, **sections)
+    inputs = inputs_of({"NVDA": bars}, *commands)
+    lived(state, inputs, strategy=SCRIPTED, risk=risk, execution=execution)
 
 
 @pytest.fixture
