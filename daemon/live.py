@@ -121,13 +121,16 @@ def run(
         switch.attach(state.latch)
         state.latch.arm()
         setup, make_source = prepare(config, state_path)
+        began = time.perf_counter()
         opened = open_live(state_path, setup)
+        seconds = round(time.perf_counter() - began, 3)
         log.info("started", **_about(config, state_path))  # a refused start says one line only
         log.info(
             "recovered",
             turns=opened.rerun.turns,
             segment="new" if opened.new_segment else opened.rerun.segment.segment,
             state=opened.rerun.account.control.state.name,
+            seconds=seconds,
         )
         for note in (*opened.notes, opened.mark_note):
             if note is not None:

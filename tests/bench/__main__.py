@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daemon.feeds.calendar import load_calendar
+from tests.bench.daemon import daemon_rows
 from tests.bench.engine import BOUND_RATIO, Case, measure_engine
 from tests.bench.observability import observability_rows
 from tests.bench.processes import command_rows, import_lines, memory_row
@@ -26,6 +27,7 @@ from tests.bench.workload import (
     make_workload,
 )
 
+YEAR_BARS = 98_280
 MEMORY_BARS = (100_000, MINUTE_BARS)
 SYMBOLS = tuple("ABCDEFGHIJ"[place] * 3 for place in range(10))
 
@@ -79,6 +81,9 @@ def _measured(
         rows += _minute_rows(folder, state, repetitions)
     _say("log lines and metrics")
     rows += observability_rows(state, repetitions)
+    _say("a running daemon")
+    year = make_workload(folder / "year", calendar, "1m", YEAR_BARS)
+    rows += daemon_rows(hourly, year, folder, repetitions)
     _say("whole processes")
     rows += command_rows(hourly, state, repetitions)
     return rows, import_lines(hourly, state)
