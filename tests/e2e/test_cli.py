@@ -21,7 +21,7 @@ VERBS = [
     [], ["replay"], ["verify"], ["init"], ["config"], ["config", "check"], ["config", "show"],
     ["config", "schema"], ["runs"], ["runs", "list"], ["runs", "show"], ["runs", "diff"],
     ["runs", "accept"], ["runs", "gc"], ["reference"], ["reference", "run"],
-    ["reference", "check"], ["data"], ["data", "check"], ["backup"], ["restore"],
+    ["reference", "check"], ["data"], ["data", "check"], ["report"], ["backup"], ["restore"],
     ["account"], ["account", "new"],
     ["orders"], ["fills"], ["trades"], ["pnl"], ["gaps"], ["explain"],
 ]  # fmt: skip
