@@ -115,7 +115,8 @@ class Operator:
         try:
             answer = await self.reload({})
         except PapertapeError as error:
-            self._live.log.exception("reload_refused", problem="; ".join(error.lines))
+            problem = "; ".join(error.lines)
+            self._live.log.error("reload_refused", problem=problem)  # noqa: TRY400 - it is no bug
         else:
             self._live.log.info("reloaded", changes="; ".join(answer["lines"]))
 

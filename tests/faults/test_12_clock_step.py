@@ -1,0 +1,70 @@
+"""The system's clock jumps by an hour, forward or back -> trading is the same: order comes from the
+journal's numbers, time from the tape, waiting from a clock that cannot be set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.faults.conftest import PACE, Daemons
+from tests.faults.trouble import (
+    Undisturbed,
+    busy_settings,
+    check_same_end,
+    check_verified,
+    no_traceback,
+    turns_of,
+    with_environment,
+)
+from tests.replay.workshop import Workshop
+
+HOUR_NS = 3_600 * 10**9
+STEP_NS = 1_800 * 10**9
+"""Nothing but a step moves the clock as much within a test."""
+
+
+def lying(faketime: str, offset: Path, **more: str) -> Mapping[str, str]:
+    """A clock that is off by what the file says, whenever it is looked at."""
+    return {
+        "LD_PRELOAD": faketime,
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        **more,
+    }
+
+
+def test_a_clock_that_is_set_while_it_trades(
+    shop: Workshop, daemons: Daemons, three_weeks: Undisturbed, faketime: str
+) -> None:
+    offset = shop.folder / "offset"
+    offset.write_text("+0")
+    daemon = daemons(pace=PACE, settings=busy_settings())
+    environment = lying(faketime, offset, FAKETIME_DONT_FAKE_MONOTONIC="1")
+    daemon.start(prefix=with_environment(environment))
+    for step, turns in (("+3600", 30), ("-3600", 70)):
+        daemon.wait_for(lambda turns=turns: daemon.turns() >= turns)
+        offset.write_text(step)
+    assert daemon.wait() == 0
+    walls = [wall for (wall,) in daemon.query("SELECT wall FROM turns ORDER BY seq")]
+    jumps = [b - a for a, b in zip(walls, walls[1:], strict=False) if abs(b - a) > STEP_NS]
+    assert [jump // STEP_NS for jump in jumps] == [2, -4], "the clock was not set"
+    check_same_end(daemon, three_weeks)
+    check_verified(daemon)
+    no_traceback(daemon)
+
+
+def test_a_restart_in_the_past(daemons: Daemons, three_weeks: Undisturbed, faketime: str) -> None:
+    """The journal was written a day ahead of the clock: it goes on all the same."""
+    daemon = daemons(pace=PACE, settings=busy_settings())
+    for offset, turns in (("+1d", 40), ("-1d", len(three_weeks.turns))):
+        lie = {"LD_PRELOAD": faketime, "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        daemon.start(prefix=with_environment(lie))
+        daemon.wait_for(lambda turns=turns: daemon.turns() >= turns)
+        assert daemon.stop() == 0
+    ((first, last),) = daemon.query("SELECT min(wall), max(wall) FROM turns")
+    assert last - first > 47 * HOUR_NS, "the clock did not lie, so nothing is shown"
+    assert turns_of(daemon) == three_weeks.turns
+    assert daemon.trading() == three_weeks.trading
+    assert len(daemon.query("SELECT * FROM segments")) == 1
+    check_verified(daemon)
