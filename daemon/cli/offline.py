@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from daemon.cli.common import Json, Set, State, app, config_app, data_app, settings_of
+from daemon.cli.common import Json, Set, State, app, calendar_app, config_app, data_app, settings_of
 from daemon.errors import UsageError
 from daemon.paths import journal_meant, resolve_state
 
@@ -182,3 +182,40 @@ def data_check(  # noqa: PLR0913 - one parameter an option
         dialect=dialect,
         as_json=json,
     )
+
+
+# --- calendar -------------------------------------------------------------------------------------
+
+
+@calendar_app.default
+def calendar_show(*, sessions: int = 10, json: Json = False, state: State = None) -> int:
+    """The next sessions with their hours, how far they are known, and what was added.
+
+    Parameters
+    ----------
+    sessions
+        How many to show.
+    """
+    from daemon.feeds.calendar_verbs import calendar_show as show
+
+    return show(resolve_state(state), sessions=sessions, as_json=json)
+
+
+@calendar_app.command(name="add")
+def calendar_add(
+    day: str, /, *, early_close: str | None = None, reason: str = "", state: State = None
+) -> int:
+    """Note a closure, or an early close, that was announced late.
+
+    Parameters
+    ----------
+    day
+        The date: 2025-01-09.
+    early_close
+        HH:MM exchange time; left out: closed all day.
+    reason
+        Why; stands beside the entry.
+    """
+    from daemon.feeds.calendar_verbs import calendar_add as add
+
+    return add(resolve_state(state), day, early_close=early_close, reason=reason)

@@ -23,6 +23,8 @@ VERBS = [
     ["runs", "accept"], ["runs", "gc"], ["reference"], ["reference", "run"],
     ["reference", "check"], ["data"], ["data", "check"], ["report"], ["backup"], ["restore"],
     ["account"], ["account", "new"],
+    ["run"], ["status"], ["kill"], ["pause"], ["resume"], ["reduce"], ["reload"], ["reset"],
+    ["note"], ["drill"], ["calendar"], ["calendar", "add"],
     ["orders"], ["fills"], ["trades"], ["pnl"], ["gaps"], ["explain"],
 ]  # fmt: skip
 
