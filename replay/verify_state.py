@@ -23,7 +23,10 @@ def verify_state(state: Path, *, as_json: bool = False) -> int:
     """
     if not (state / JOURNAL).exists() and not (state / MARK).exists():
         raise UsageError(f"{state}: nothing to verify: there is no {JOURNAL} yet")
+    before = _stamp(state)
     damage, notes, checks, columns = _checked(state)
+    if damage and _stamp(state) != before:  # a daemon has begun to write; now its log is shared
+        damage, notes, checks, columns = _checked(state)
     findings = [*damage, *(text for check in checks for text in check.findings)]
     notes += [text for check in checks for text in check.notes]
     if as_json:
@@ -32,6 +35,14 @@ def verify_state(state: Path, *, as_json: bool = False) -> int:
     else:
         print("\n".join(_lines(state, findings, notes, checks, columns)))
     return Exit.CHECK_FAILED if findings else Exit.OK
+
+
+def _stamp(state: Path) -> tuple[int, int] | None:
+    try:
+        found = (state / JOURNAL).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _checked(state: Path) -> tuple[list[str], list[str], list[SegmentCheck], Columns]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +14,10 @@ import pytest
 from daemon.core.events import Pause, Reset, Resume
 from daemon.core.folded_ledger import FoldedLedger
 from daemon.core.outputs import Fill
+from daemon.errors import RefusedError
 from daemon.feeds.times import iso_z
 from daemon.fees import load_fee_tables
+from daemon.journal.integrity import JournalEnds, check_state
 from tests.replay.live_tape import LiveTape
 from tests.replay.tampering import execute, remark, replace_outputs
 from tests.replay.workshop import Workshop, manifest, write_tape
@@ -166,6 +170,23 @@ def test_a_file_that_is_no_journal_is_refused(tape: LiveTape) -> None:
     answer = tape.shop.type("verify")
     assert answer.code == 78
     assert "not a journal" in answer.lines[0]
+
+
+def test_a_daemon_that_begins_meanwhile_is_no_damage(
+    tape: LiveTape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first checkpoint changes the file under whoever reads it as closed."""
+    journal = tape.state / "journal.db"
+    at_first = iter([True])
+
+    def check(state: Path) -> JournalEnds:
+        if next(at_first, False):
+            os.utime(journal)
+            raise RefusedError(f"{journal}: it was written to while it was read: read it again")
+        return check_state(state)
+
+    monkeypatch.setattr("replay.verify_state.check_state", check)
+    assert found(tape) == []
 
 
 # --- changed and covered up ---------------------------------------------------------------------
