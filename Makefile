@@ -12,8 +12,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input
 
 PYTHON ?=
 PYTEST_ARGS ?=
-DEMO_CONFIG ?= configs/replay_nvda.yaml
-DEMO_ARGS ?=
+DEMO_STATE ?= state/demo
 SOAK_ARGS ?=
 UV_VERSION := 0.13.9
 
@@ -25,12 +24,8 @@ help: ## this list
 
 # --- what a new user types ------------------------------------------------------------------------
 
-demo: $(VENV)/.installed ## replay the bundled sample and say where the report is
-	@touch $(VENV)/.demo
-	PAPERTAPE_STATE="$(CURDIR)/state" $(BIN)/papertape replay --config $(DEMO_CONFIG) $(DEMO_ARGS)
-	@report=$$(find state/runs -name report.html -newer $(VENV)/.demo 2>/dev/null | sort | tail -n 1); \
-	if [ -z "$$report" ]; then echo "make demo: the replay wrote no report under state/runs" >&2; exit 1; fi; \
-	echo; echo "The report: $(CURDIR)/$$report"
+demo: $(VENV)/.installed ## the daemon on a bundled tape, killed and restarted, against its replay
+	@PAPERTAPE=$(BIN)/papertape STATE=$(DEMO_STATE) sh ops/demo.sh
 
 test: browser service-tools lint references ## style, types, import rules, references, every test (PYTEST_ARGS=...)
 	$(PY) -m pytest $(PYTEST_ARGS)

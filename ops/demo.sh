@@ -59,10 +59,13 @@ echo "stopped; the last bar ended at $last"
 say "4. Its journal is played again and must come out the same"
 "$papertape" verify --state "$state"
 
-say "5. A replay of the same bars, and what differs (nothing may)"
-live=$("$papertape" report --state "$state" --label live --quiet)
+say "5. A replay of the same bars, with its report"
+"$papertape" report --state "$state" --out "$state/live" >/dev/null
 "$papertape" replay --config "$config" --state "$state" --start "$start" --end "$last" \
-	--set warmup_bars=auto --label replay
-"$papertape" runs diff live replay --state "$state"
+	--set warmup_bars=auto --out "$state/replay"
 
-say "The report of the daemon's account: $live/report.html"
+say "6. What differs between the daemon's account and the replay (nothing may)"
+"$papertape" runs diff "$state/live" "$state/replay" --state "$state"
+
+echo
+echo "The daemon's report: $state/live/report.html"
