@@ -87,8 +87,8 @@ def _prediction(turn: Turn, symbol: str) -> Document | None:
 
 def _played_again(then: Rerun, found: Found, symbol: str) -> Document:
     account, limits = then.account, then.account.risk.limits
-    asked = then.pipeline.intents if found.market.bars else None
-    wanted = [_intent(one) for one in asked or () if _concerns(one, symbol, account)]
+    intents = then.pipeline.intents or ()
+    wanted = [_intent(one) for one in intents if _concerns(one, symbol, account)]
     return {
         "wanted": wanted,
         "silence": None if wanted else _silence(then, found, symbol),

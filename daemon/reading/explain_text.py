@@ -35,7 +35,7 @@ def _lines(document: Document, *, plain: bool) -> Iterator[str]:
 
 def _asked(document: Document) -> str:
     bar, asked = document["bar"], document["asked"]
-    span = f"{when(bar['start'])} to {clock(bar['end'], bar['start'])}"
+    span = f"{when(bar['start'])} to {clock(bar['end'])}"
     text = f"{document['symbol']} {exchange_time(asked)}: "
     if document["how"] == How.ENDS:
         return text + f"the bar that ends then, {span}"
@@ -175,7 +175,7 @@ def _orders(document: Document) -> Iterator[str]:
         what = f"{order['side']} {order['quantity']} {terms}"
         yield _row("order", f"{order['order_id']}: {what} {order['time_in_force']} ({kind})")
         for fill in order["fills"]:
-            at, known = when(fill["ts_effective"]), clock(fill["ts_known"], fill["ts_effective"])
+            at, known = when(fill["ts_effective"]), clock(fill["ts_known"])
             yield _row(
                 "",
                 f"filled {fill['quantity']} at {price(fill['price'])} of {at}, known at {known}",

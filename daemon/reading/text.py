@@ -38,10 +38,9 @@ def when(stamp: str | None) -> str:
     return "" if stamp is None else zone_text(parse_iso(stamp), EXCHANGE_ZONE)
 
 
-def clock(stamp: str, beside: str) -> str:
-    """An instant without its date where that is the one of another instant."""
-    text = when(stamp)
-    return text[11:] if text[:10] == when(beside)[:10] else text
+def clock(stamp: str) -> str:
+    """The time of an instant, beside another of its day: no bar spans two."""
+    return when(stamp)[11:]
 
 
 def local(text: str) -> str:
@@ -118,7 +117,7 @@ ORDERS = (
 FILLS = (
     Column("fill_id", _plain("fill_id"), right=True),
     Column("effective", _made("ts_effective", when)),
-    Column("known", lambda row: clock(row["ts_known"], row["ts_effective"]), drop=3),
+    Column("known", _made("ts_known", clock), drop=3),
     Column("order_id", _plain("order_id"), right=True),
     Column("symbol", _plain("symbol")),
     Column("side", _plain("side")),
@@ -165,7 +164,7 @@ PROFIT = (
 GAPS = (
     Column("symbol", _plain("symbol")),
     Column("start", _made("start", when)),
-    Column("end", lambda row: clock(row["end"], row["start"])),
+    Column("end", _made("end", clock)),
     Column("outcome", _plain("outcome")),
     Column("reason", _made("reason", local)),
 )

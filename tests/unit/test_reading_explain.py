@@ -182,6 +182,12 @@ def test_an_order_whose_bar_has_not_come(tmp_path: Path) -> None:
     assert document["answer"] == "order 1, buy 5: working, waits: its first bar has not come yet"
 
 
+def test_an_order_that_rests_waits_for_its_price(tmp_path: Path) -> None:
+    limit = "OrderType.LIMIT, 90.0, time_in_force=TimeInForce.GTC"
+    acted(tmp_path, f'{{0: [OrderRequest("NVDA", Side.BUY, 5, {limit})]}}', [flat(100)] * 3)
+    assert explain(tmp_path, "10:30")["answer"] == "order 1, buy 5: working, waits: NOT_REACHED"
+
+
 def test_a_denial_with_the_limit_it_broke(tmp_path: Path) -> None:
     acts = '{0: [CancelRequest(9), TargetPosition("NVDA", 200)]}'
     acted(tmp_path, acts, [flat(50), flat(50)], risk=LIMITS)
@@ -303,6 +309,19 @@ def test_a_bar_that_came_too_late_to_decide(tmp_path: Path) -> None:
     assert (document["bar"]["outcome"], document["bar"]["close"]) == ("backfilled", 99.0)
     assert [one["outcome"] for one in document["bar"]["history"]] == ["missing", "backfilled"]
     assert document["answer"] == "+5 denied: TOO_LATE"
+
+
+def test_a_bar_that_came_after_the_next_one_had_been_given_up(tmp_path: Path) -> None:
+    script(tmp_path, "{}")
+    inputs = inputs_of({"NVDA": [flat(100), None, None, flat(100)]})
+    missing = inputs[2]
+    assert isinstance(missing, MarketSlice)
+    bar = Bar("NVDA", missing.start, missing.end, 99.0, 99.0, 99.0, 99.0, 1_000)
+    late = replace(missing, bars=(bar,), missing=(), outcome=Outcome.BACKFILLED)
+    lived(tmp_path, [*inputs[:4], late, *inputs[4:]], strategy=SCRIPTED)
+    document = explain(tmp_path, "11:30")
+    assert (document["turn"]["seq"], document["other_turns"]) == (5, [3])
+    assert explain(tmp_path, "12:30")["turn"]["seq"] == 4
 
 
 def test_a_bar_of_the_warm_up_is_only_looked_at(tmp_path: Path) -> None:

@@ -123,6 +123,15 @@ def test_a_bar_that_comes_a_day_late_counts_on_that_day(tmp_path: Path) -> None:
     ]
 
 
+def test_a_bar_of_the_warm_up_is_no_part_of_it(tmp_path: Path) -> None:
+    first, *rest = inputs_of({"NVDA": [flat(100)] * 8})[1:]
+    assert isinstance(first, MarketSlice)
+    warm = replace(first, outcome=Outcome.WARMUP)
+    second_day = [one for one in rest if _date(one) != 20240102]
+    lived(tmp_path, [warm, *second_day])
+    assert [row[0] for row in rows(profit(tmp_path))] == ["2024-01-03"]
+
+
 def test_a_session_without_a_bar_yet_is_not_shown(tmp_path: Path) -> None:
     inputs = inputs_of({"NVDA": [flat(100)] * 8})
     opens = next(at for at, one in enumerate(inputs) if _date(one) == 20240103) - 1

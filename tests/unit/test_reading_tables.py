@@ -15,7 +15,7 @@ from daemon.journal.ledger import LedgerRow
 from daemon.journal.writer import JournalWriter
 from daemon.reading.journaled import journal_of
 from daemon.reading.verbs import document_of
-from tests.lived import end_of, inputs_of, lived
+from tests.lived import SCRIPTED, end_of, inputs_of, lived, script
 from tests.rules.tools import flat
 
 ONE_USD = (
@@ -81,8 +81,11 @@ def test_todays_orders_are_those_that_moved_today(two_days: Path) -> None:
 
 
 def test_an_order_that_still_works_is_one_of_todays(tmp_path: Path) -> None:
-    lived(tmp_path, inputs_of({"NVDA": DAY_1}))
-    assert [row["status"] for row in told(tmp_path, "orders", today=True)] == ["filled", "working"]
+    limit = "OrderType.LIMIT, 90.0, time_in_force=TimeInForce.GTC"
+    script(tmp_path, f'{{0: [OrderRequest("NVDA", Side.BUY, 5, {limit})]}}')
+    lived(tmp_path, inputs_of({"NVDA": [flat(100)] * 9}), strategy=SCRIPTED)
+    (order,) = told(tmp_path, "orders", today=True)
+    assert (order["ts_decided"], order["status"]) == ("2024-01-02T15:30:00Z", "working")
 
 
 def test_fills_by_the_day_the_market_made_them(two_days: Path) -> None:
@@ -208,6 +211,12 @@ def test_todays_gaps_are_of_todays_session(gappy: Path) -> None:
     assert (found["expected"], found["outcomes"]) == (7, {"received": 6, "late": 1})
     assert [row["outcome"] for row in found["gaps"]] == ["missing", "late"]
     assert [row["event"] for row in found["feed_events"]] == ["restored"]
+
+
+def test_a_bar_that_a_slice_lacks_is_missing_without_a_row_as_well(tmp_path: Path) -> None:
+    lived(tmp_path, inputs_of({"NVDA": [flat(103), None, flat(103)]}))
+    found = answer(tmp_path, "gaps")
+    assert (found["expected"], found["outcomes"]) == (3, {"received": 2, "missing": 1})
 
 
 def test_a_bar_of_the_warm_up_was_not_expected(tmp_path: Path) -> None:

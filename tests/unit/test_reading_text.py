@@ -241,3 +241,9 @@ def test_what_a_bar_and_a_hold_did(tmp_path: Path) -> None:
 )
 def test_prices_have_two_to_four_decimals(value: Any, text: str) -> None:
     assert price(value) == text
+
+
+def test_a_short_has_a_minus(tmp_path: Path) -> None:
+    script(tmp_path, '{0: [TargetPosition("NVDA", -10)]}')
+    lived(tmp_path, inputs_of({"NVDA": [flat(100), flat(100)]}), strategy=SCRIPTED)
+    assert lines_of(tmp_path, "trades")[2].split()[:4] == ["1", "NVDA", "-10", "2024-01-02"]
