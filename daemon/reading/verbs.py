@@ -9,16 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.errors import Exit
-from daemon.opening import folded
 from daemon.reading.journaled import Journaled, journal_of
-from daemon.reading.profit import (
-    days_of,
-    portfolio_of,
-    position_rows,
-    session_row,
-    steps_of,
-    total_row,
-)
 from daemon.reading.tables import fills_of, gaps_of, orders_of, trades_of
 from daemon.reading.text import (
     FILLS,
@@ -65,6 +56,9 @@ def _fills(journal: Journaled, date: int | None) -> Document:
 def _trades(journal: Journaled, date: int | None) -> Document:
     if journal.now is None:
         return {"trades": []}
+    from daemon.opening import folded  # it brings the config's libraries, which others do not need
+    from daemon.reading.profit import portfolio_of
+
     values, _ = folded(journal.reader, journal.segments[-1])
     positions = portfolio_of(values.portfolio).positions.values()
     return {
@@ -75,6 +69,9 @@ def _trades(journal: Journaled, date: int | None) -> Document:
 def _profit(journal: Journaled, date: int | None) -> Document:
     if journal.now is None:
         return {"sessions": [], "total": None, "positions": []}
+    from daemon.opening import folded
+    from daemon.reading.profit import days_of, position_rows, session_row, steps_of, total_row
+
     opening = journal.segments[0].opening["values"]["risk"]
     days = days_of(steps_of(journal.reader, journal.segments), opening["starting_cash_micros"])
     values, _ = folded(journal.reader, journal.segments[-1])
