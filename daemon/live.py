@@ -107,12 +107,12 @@ def run(
     prepare: Prepare,
     log: Any,
     overrides: Sequence[tuple[str, str]] = (),
+    switch: KillSwitch = KILL_SWITCH,
 ) -> int:
     """Run the daemon until it is stopped or its tape ends; the exit code.
 
     `overrides` are those `config` was loaded with, for a reload.
     """
-    switch = KILL_SWITCH
     if not switch.installed:  # by whoever calls this without the entry point, which does it first
         switch.install()
     state = StateDirectory(state_path)
