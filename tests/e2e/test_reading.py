@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,31 @@ def test_a_bar_that_never_came(daemon: Daemon) -> None:
     assert [row["start"] for row in gaps["gaps"]] == ["2024-01-03T15:30:00Z"]
     answer = daemon.type("explain", "NVDA", "2024-01-03T11:30")
     assert "answer    no order: the bar is missing (" in answer.out
+
+
+def test_after_a_start_with_another_config(daemon: Daemon) -> None:
+    daemon.settings["feed"] = "{kind: tape, pace: 200000}"
+    daemon.start()
+    daemon.wait_for(lambda: daemon.query("SELECT 1 FROM trades"))
+    assert daemon.stop() == 0
+    trades = document(daemon, "trades")["trades"]
+    before = document(daemon, "explain", "NVDA", "2024-01-03T10:30")
+    daemon.settings["feed"] = "{kind: tape, pace: max, end: 2024-01-31}"
+    daemon.settings["risk"] = "{allow_short: true, max_orders_per_day: {limit: 3, action: deny}}"
+    daemon.start()
+    assert daemon.wait() == 0
+    assert daemon.query("SELECT count(*) FROM segments") == [(2,)]
+    after = document(daemon, "explain", "NVDA", "2024-01-03T10:30")
+    assert after["limits"] == before["limits"]  # those in force then
+    assert after["not_played_again"] is None
+    late = document(daemon, "explain", "NVDA", "2024-01-31T10:30")
+    assert [limit["limit"] for limit in late["limits"]] == [3]
+    closed = [trade for trade in trades if not trade["open"]]
+    assert document(daemon, "trades")["trades"][: len(closed)] == closed
+    pnl = document(daemon, "pnl")
+    assert (len(pnl["sessions"]), pnl["sessions"][0]["date"]) == (21, "2024-01-02")
+    for one, following in pairwise(pnl["sessions"]):
+        assert following["start_equity_usd"] == one["end_equity_usd"]
 
 
 def test_today_is_the_last_day_of_the_tape(daemon: Daemon) -> None:
