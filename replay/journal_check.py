@@ -40,6 +40,7 @@ UNREADABLE = (
 _CONTRADICTS = (
     "the journal contradicts itself there: what is stored was changed after it was written"
 )
+_GONE = "config or code: what it traded with is not there any more"
 _UNEXPLAINED = (
     "strategy, engine, fee tables and config are those of the record: either the strategy or a "
     "module it imports depends on more than its inputs (a clock, a file, chance) or has changed, "
@@ -53,6 +54,7 @@ class SegmentCheck:
 
     `differs` is the first that did not, `cause` why; `changed` names what decides and is not what
     it was, `accepted` says that an operator has accepted a mismatch that a start has found.
+    `is_over`: another segment has followed, so the code may rightly have gone on.
     """
 
     segment: SegmentRow
@@ -63,12 +65,22 @@ class SegmentCheck:
     changed: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     accepted: bool = False
+    is_over: bool = False
+
+    @property
+    def is_beyond_proof(self) -> bool:
+        """Whether only code (or a config) that has gone on since could prove it.
+
+        Its storage and the ledger that follows from its outputs are checked all the same.
+        """
+        differs = self.differs is not None and self.is_over
+        return differs and self.cause in (_GONE, _said(self.changed)) and self.cause != _UNEXPLAINED
 
     @property
     def findings(self) -> Iterator[str]:
         """What is not as it was recorded, one line each."""
         name = f"segment {self.segment.segment}"
-        if self.differs is not None and not self.accepted:
+        if self.differs is not None and not (self.accepted or self.is_beyond_proof):
             yield f"{name}: {self.differs}; cause: {self.cause}"
         yield from (f"{name}: {text}" for text in self.others)
 
@@ -78,6 +90,8 @@ class SegmentCheck:
         name = f"segment {self.segment.segment}"
         if self.accepted:
             yield f"{name}: {self.differs}: noticed at a start, and accepted by an operator since"
+        elif self.is_beyond_proof:
+            yield f"{name}: over, and beyond proof by today's code: {self.differs}; {self.cause}"
         elif self.differs is None and self.changed:
             yield f"{name}: equal, though {' and '.join(self.changed)}"
 
@@ -100,6 +114,7 @@ def check_segments(reader: JournalReader, state: Path) -> list[SegmentCheck]:
     for segment in segments:
         played = _Played(reader, segment, closings)
         check = played.check(tables, state)
+        check.is_over = segment is not segments[-1]
         if before is not None:
             check.others += _continuity(segment, before)
         before = played
@@ -141,7 +156,7 @@ class _Played:
                 check.differs, check.cause = " ".join(error.lines), _said(check.changed)
             else:
                 check.differs = f"it cannot be played again: {' '.join(error.lines)}"
-                check.cause = "config or code: what it traded with is not there any more"
+                check.cause = _GONE
         except UNREADABLE as error:
             check.differs = f"what is stored cannot be played again: {one_line(error)}"
             check.cause = "storage"
