@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from daemon import ENGINE_VERSION, __version__
 from daemon.core.turn import Turn
+from daemon.core.units import SECOND_NS
+from daemon.feeds.expected import BAR_SIZES_NS
 from daemon.observability.events import tell
+from daemon.observability.hours import ExchangeHours
 from daemon.observability.standing import Standing, standing_of
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ class Monitor:
         self._live = live
         self._server: Server | None = None
         self._address: str | None = None
+        self._hours = ExchangeHours(live.calendar)
         self._metrics = _metrics(live)
         live.committer.on_turn.append(self._turn)
 
@@ -93,7 +97,10 @@ class Monitor:
     def _standing(self) -> Standing:
         live = self._live
         return standing_of(
-            live.rerun.account, latched=live.switch.closed(), next_bar=live.source.next_bar()
+            live.rerun.account,
+            latched=live.switch.closed(),
+            next_bar=live.source.next_bar(),
+            hours=self._hours.at(live.source.now()),
         )
 
     def _feed(self) -> None:
@@ -106,6 +113,7 @@ class Monitor:
                 generation=generation,
             )
         self._metrics.feed(state, generation)
+        self._metrics.outside(self._live.source.outside())
 
 
 def _metrics(live: Live) -> Metrics:
@@ -125,4 +133,8 @@ def _metrics(live: Live) -> Metrics:
             "config_sha256": config.sha256,
         },
         lambda: live.log.dropped,
+        {
+            "papertape_feed_live": config.feed is not None and config.feed.kind != "tape",
+            "papertape_bar_duration_seconds": BAR_SIZES_NS[config.bars.size] / SECOND_NS,
+        },
     )

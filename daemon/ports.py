@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from daemon.core.events import Input
 from daemon.core.turn import Turn
@@ -39,6 +39,18 @@ class Feed(Protocol):
         """The chunks; between two of them the loop gets its turn."""
 
 
+class Outside(NamedTuple):
+    """What a source knows of the world behind it; None: nothing is said of that.
+
+    `clock_ahead_s` is how far its clock is ahead of ours, `hours_differ` whether it states other
+    sessions than our calendar, `pacing` how many requests it allows now, and in all.
+    """
+
+    clock_ahead_s: float | None = None
+    hours_differ: bool | None = None
+    pacing: tuple[int, int] | None = None
+
+
 class Source(Protocol):
     """Where a live feed's inputs come from: a tape at its pace, or a gateway."""
 
@@ -53,6 +65,9 @@ class Source(Protocol):
 
     def health(self) -> tuple[str, int]:
         """The feed's state in a word, and how often it has been connected."""
+
+    def outside(self) -> Outside:
+        """What it knows of the world behind it."""
 
     def standing(self) -> dict[str, Any]:
         """What status tells of it: kind, state, the next expected bar, gaps by outcome."""

@@ -22,6 +22,7 @@ from daemon.feeds.clock_rules import clock_rules
 from daemon.feeds.expected import BAR_SIZES_NS, with_bars
 from daemon.feeds.times import iso_z
 from daemon.live import MakeSource
+from daemon.ports import Outside
 from daemon.recovery import Place
 from daemon.segments import Setup
 from replay.feed import ReplayFeed
@@ -156,6 +157,10 @@ class TapeSource:
     def health(self) -> tuple[str, int]:
         """The feed's state, and how often it came up."""
         return self._driver.feed_state, self._driver.generation
+
+    def outside(self) -> Outside:
+        """Nothing: behind a tape there is no world."""
+        return Outside()
 
     def standing(self) -> dict[str, Any]:
         """Kind, state and pace, the next expected bar, the gaps so far."""

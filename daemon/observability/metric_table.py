@@ -41,6 +41,19 @@ METRICS: dict[str, Metric] = {
     "papertape_flattening": _gauge("Whether every position is being closed."),
     "papertape_ready": _gauge("Whether the daemon has recovered and takes its feed."),
     "papertape_market_open": _gauge("Whether the last calendar instant opened a session."),
+    # the exchange's hours around the feed's own time; it is open where the next close comes first
+    "papertape_previous_close_timestamp_seconds": _gauge(
+        "The close of the last session that has ended; 0 where the calendar knows none."
+    ),
+    "papertape_next_close_timestamp_seconds": _gauge(
+        "The close of the session that is open, or else of the next one; 0 where the calendar ends."
+    ),
+    "papertape_next_open_timestamp_seconds": _gauge(
+        "The open of the next session; 0 where the calendar ends."
+    ),
+    "papertape_calendar_mismatch": _gauge(
+        "Whether the feed's source states other hours; no series where it states none."
+    ),
     # bars
     "papertape_last_bar_timestamp_seconds": _gauge(
         "End of the last bar that was handled; 0 before the first.", "symbol"
@@ -57,6 +70,8 @@ METRICS: dict[str, Metric] = {
     "papertape_gap_bars": _gauge(
         "Expected bars that have not come since the last one that did.", "symbol"
     ),
+    "papertape_bar_duration_seconds": _gauge("The length of a bar."),
+    "papertape_feed_live": _gauge("Whether the feed's time is the world's; a tape has its own."),
     "papertape_feed_state": _gauge("1 for the state of the feed, 0 for others.", "state"),
     "papertape_feed_generation": _gauge("How often the feed has been connected."),
     "papertape_pacing_budget_requests": _gauge("Requests that the feed's source still allows now."),
@@ -65,12 +80,15 @@ METRICS: dict[str, Metric] = {
     "papertape_turns_total": _counter("Closed turns by their input.", "input"),
     "papertape_predictions_total": _counter("Predictions that a decision could use.", "symbol"),
     "papertape_prediction_failures_total": _counter("Predictions that failed.", "symbol"),
+    "papertape_model_failures": _gauge("Predictions that have failed one after the other."),
     "papertape_orders_total": _counter("Orders accepted.", "symbol", "side", "origin"),
+    "papertape_orders_day": _gauge("The strategy's orders since the session before closed."),
     "papertape_working_orders": _gauge("Orders that may still fill.", "symbol"),
     "papertape_denials_total": _counter("Intents that did not become orders.", "reason"),
     "papertape_limit_current": _gauge("What a limit is compared with.", "limit"),
     "papertape_limit_bound": _gauge("The value of a limit.", "limit"),
     "papertape_limit_use_ratio": _gauge("The part of a limit that is used; 1 is all.", "limit"),
+    "papertape_flat_before_close": _gauge("Whether nothing may be held past a close."),
     "papertape_limit_breaches_total": _counter("Limits that could not be kept.", "limit"),
     # fills and money
     "papertape_fills_total": _counter("Fills.", "symbol", "side"),
@@ -108,6 +126,10 @@ METRICS: dict[str, Metric] = {
     "papertape_task_failures_total": _counter("Failures attributed to a task.", "task"),
     "papertape_loop_lag_seconds": _gauge("How late the event loop is, a blocked one included."),
     "papertape_loop_seen_timestamp_seconds": _gauge("When the event loop was seen last."),
+    "papertape_clock_timestamp_seconds": _gauge("What this machine's clock shows now."),
+    "papertape_clock_skew_seconds": _gauge(
+        "How far the clock of the feed's source is ahead of ours; no series where it tells no time."
+    ),
     "papertape_log_lines_dropped_total": _counter("Log lines that could not be written."),
     "papertape_metrics_failures_total": _counter("Faults in counting or in showing metrics."),
     # what every process has, under the names that dashboards know

@@ -30,6 +30,7 @@ from daemon.observability.readings import Rows
 from daemon.observability.server import Reply
 from daemon.observability.standing import Standing
 from daemon.observability.tallies import Buckets, Tallies
+from daemon.ports import Outside
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -52,7 +53,8 @@ class WatchedTask(Protocol):
 class Metrics:
     """All metrics of one account; `build` are the labels of `papertape_build_info`.
 
-    `tasks` are names; `watch` brings the tasks themselves once they exist.
+    `tasks` are names; `watch` brings the tasks themselves once they exist. `constants` are gauges
+    that never change.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Metrics:
         state: Path,
         build: Mapping[str, str],
         dropped: Callable[[], int] = lambda: 0,
+        constants: Mapping[str, float] | None = None,
     ) -> None:
         self.tallies = Tallies(symbols, tasks)
         self.failures = 0
@@ -79,7 +82,8 @@ class Metrics:
         self._standing: Standing | None = None
         self._started = time.time()
         self._generation = 0
-        self._pacing: tuple[int, int] | None = None
+        self._outside = Outside()
+        self._constants = dict(constants or {})
         self._commit_failures = 0
         self._blocked = False
         self._spent_s = 0.0
@@ -155,9 +159,9 @@ class Metrics:
         """The feed's state, and how often it has been connected."""
         self.feed_state, self._generation = state, generation
 
-    def pacing(self, left: int, limit: int) -> None:
-        """How many requests the feed's source allows now, and in all."""
-        self._pacing = (left, limit)
+    def outside(self, outside: Outside) -> None:
+        """What the feed's source knows of the world behind it."""
+        self._outside = outside
 
     # --- what is shown: called from the thread that serves ----------------------------------------
 
@@ -194,14 +198,15 @@ class Metrics:
         next_bar = None if standing is None else standing.next_bar
         yield from chain(
             readings.bar_rows(tallies, next_bar),
+            readings.hour_rows(None if standing is None else standing.hours),
             readings.feed_rows(self.feed_state, self._generation),
+            readings.outside_rows(self._outside),
             readings.check_rows(self._checks),
             readings.disk_rows(self._state),
             readings.process_rows(self._started),
         )
-        if self._pacing is not None:
-            yield "papertape_pacing_budget_requests", {(): self._pacing[0]}
-            yield "papertape_pacing_limit_requests", {(): self._pacing[1]}
+        for name, value in self._constants.items():
+            yield name, {(): value}
         yield "papertape_ready", {(): self.is_ready}
         yield "papertape_journal_blocked", {(): self._blocked}
         yield "papertape_mailbox_depth", self._by_task(lambda task: task.depth)

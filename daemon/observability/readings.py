@@ -16,8 +16,10 @@ from daemon.core.trading_state import HoldSource, TradingState
 from daemon.core.units import MICROS_PER_USD, SECOND_NS
 from daemon.feeds.feed_health import FeedState
 from daemon.observability.checks import Checks
+from daemon.observability.hours import Hours
 from daemon.observability.standing import Standing
 from daemon.observability.tallies import Tallies
+from daemon.ports import Outside
 from daemon.state_directory import JOURNAL
 
 Rows = Mapping[tuple[str, ...], float]
@@ -36,6 +38,9 @@ def account_rows(standing: Standing, tallies: Tallies) -> Iterable[tuple[str, Ro
     yield "papertape_holds", _holds(standing)
     yield "papertape_kill_latch", {(): standing.latched}
     yield "papertape_flattening", {(): standing.flattening}
+    yield "papertape_flat_before_close", {(): standing.flat_before_close}
+    yield "papertape_orders_day", {(): standing.orders_day}
+    yield "papertape_model_failures", {(): standing.model_failures}
     held = standing.holdings
     yield "papertape_working_orders", {(each.symbol,): each.working for each in held}
     yield "papertape_position_shares", {(each.symbol,): each.quantity for each in held}
@@ -71,6 +76,24 @@ def bar_rows(tallies: Tallies, next_bar: int | None) -> Iterable[tuple[str, Rows
     yield "papertape_market_open", {(): tallies.market_open}
 
 
+def hour_rows(hours: Hours | None) -> Iterable[tuple[str, Rows]]:
+    """The exchange's hours; none while nobody has asked the calendar."""
+    for name, instant in () if hours is None else hours._asdict().items():
+        yield f"papertape_{name}_timestamp_seconds", {(): instant / SECOND_NS}
+
+
+def outside_rows(outside: Outside) -> Iterable[tuple[str, Rows]]:
+    """What the feed's source says of itself; nothing of what it does not say."""
+    if outside.hours_differ is not None:
+        yield "papertape_calendar_mismatch", {(): outside.hours_differ}
+    if outside.clock_ahead_s is not None:
+        yield "papertape_clock_skew_seconds", {(): outside.clock_ahead_s}
+    if outside.pacing is not None:
+        left, limit = outside.pacing
+        yield "papertape_pacing_budget_requests", {(): left}
+        yield "papertape_pacing_limit_requests", {(): limit}
+
+
 def feed_rows(state: str | None, generation: int) -> Iterable[tuple[str, Rows]]:
     """The feed's state; none while it is not known."""
     yield "papertape_feed_state", _one_hot([*FeedState], state)
@@ -88,6 +111,7 @@ def check_rows(checks: Checks) -> Iterable[tuple[str, Rows]]:
 def process_rows(started: float) -> Iterable[tuple[str, Rows]]:
     """What every process has; under a hardened unit only /proc/self can be read, which will do."""
     yield "process_start_time_seconds", {(): started}
+    yield "papertape_clock_timestamp_seconds", {(): time.time()}
     yield "process_cpu_seconds_total", {(): time.process_time()}
     with contextlib.suppress(OSError):
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])

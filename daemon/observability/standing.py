@@ -10,6 +10,7 @@ from msgspec import Struct
 from daemon.core.account import Account
 from daemon.core.trading_state import Hold, TradingState
 from daemon.core.units import MICROS_PER_E4
+from daemon.observability.hours import Hours
 from daemon.observability.limits import LimitUse, limit_uses
 
 
@@ -27,7 +28,8 @@ class Standing(Struct, frozen=True, gc=False):
 
     `day_start_micros` is the equity that the daily loss counts from, `peak_micros` the one that the
     drawdown counts from (None: that limit is not set, so the account keeps none). What is realised
-    is all that came and went since the account was opened: closed shares, fees, dividends.
+    is all that came and went since the account was opened: closed shares, fees, dividends. `hours`
+    are the exchange's around the feed's time.
     """
 
     state: TradingState
@@ -43,9 +45,19 @@ class Standing(Struct, frozen=True, gc=False):
     flattening: bool
     latched: bool
     next_bar: int | None
+    orders_day: int
+    model_failures: int
+    flat_before_close: bool
+    hours: Hours | None
 
 
-def standing_of(account: Account, *, latched: bool, next_bar: int | None = None) -> Standing:
+def standing_of(
+    account: Account,
+    *,
+    latched: bool,
+    next_bar: int | None = None,
+    hours: Hours | None = None,
+) -> Standing:
     """The account as it stands; `next_bar` is the end of the next expected bar (UTC ns)."""
     portfolio, risk, book = account.portfolio, account.risk, account.venue.book
     working = dict.fromkeys(portfolio.positions, 0)
@@ -76,4 +88,8 @@ def standing_of(account: Account, *, latched: bool, next_bar: int | None = None)
         flattening=account.control.flattening,
         latched=latched,
         next_bar=next_bar,
+        orders_day=risk.values().accepted_today,
+        model_failures=account.control.model_failures,
+        flat_before_close=risk.limits.flat_before_close,
+        hours=hours,
     )

@@ -7,6 +7,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,16 @@ from daemon.core.outputs import LimitBreached, Reason
 from daemon.core.turn import Turn
 from daemon.core.units import HOUR_NS, SECOND_NS
 from daemon.journal.ledger import LedgerRow
+from daemon.observability.hours import Hours
 from daemon.observability.metric_table import METRICS
+from daemon.observability.metrics import Metrics
 from daemon.observability.readings import OTHER
 from daemon.observability.standing import standing_of
 from daemon.pipeline import TASKS
+from daemon.ports import Outside
 from daemon.tasks import Busy, StageTask
 from tests.harness import Quote, opens_ns, plan, rules
-from tests.unit.metric_pages import Page, counted, lived, made, scrape, told
+from tests.unit.metric_pages import NAME, Page, counted, lived, made, scrape, told
 
 FLAT: Quote = (100, 100, 100, 100)
 OPEN = opens_ns(0)
@@ -158,6 +162,26 @@ def test_protective_orders_are_told_apart(tmp_path: Path) -> None:
         ("target", "buy", "NVDA"): 1, ("protective", "sell", "NVDA"): 1,
     }  # fmt: skip
     assert page.all("trades_total") == {("loss", "NVDA"): 1}
+
+
+def test_what_alarms_compare_with_their_bounds(tmp_path: Path) -> None:
+    """Two orders of the strategy and a protective one, which does not count; two failures."""
+    result = lived(
+        {"NVDA": [FLAT] * 4},
+        at={
+            0: [TargetPosition("NVDA", 10, Bracket(stop_price=90))],
+            2: [TargetPosition("NVDA", 4)],
+        },
+        predictions={("NVDA", 0): None, ("NVDA", 1): 0.1, ("NVDA", 2): None, ("NVDA", 3): None},
+        limits=Limits(flat_before_close=True),
+    )
+    page = told(made(tmp_path), result)
+    assert page.all("orders_total")["protective", "sell", "NVDA"] == 1
+    assert page("orders_day") == 2
+    assert page("model_failures") == 2
+    assert page("flat_before_close") == 1
+    page = told(made(tmp_path), lived({"NVDA": [FLAT]}))
+    assert page("orders_day") == page("model_failures") == page("flat_before_close") == 0
 
 
 def test_flattening_is_seen(tmp_path: Path) -> None:
@@ -315,13 +339,50 @@ def test_feed_readiness_and_pacing(tmp_path: Path) -> None:
     assert page.all("pacing_limit_requests") == {}  # this feed has none
     metrics.ready()
     metrics.feed("silent", 3)
-    metrics.pacing(50, 60)
+    metrics.outside(Outside(pacing=(50, 60)))
     page = scrape(metrics)
     assert page.all("feed_state") == {("silent",): 1}
     assert page("feed_generation") == 3
     assert page("ready") == 1
     assert page("pacing_budget_requests") == 50
     assert page("pacing_limit_requests") == 60
+
+
+def test_the_source_says_what_it_knows_of_the_world_and_no_more(tmp_path: Path) -> None:
+    metrics = made(tmp_path)
+    names = ("papertape_clock_skew_seconds", "papertape_calendar_mismatch")
+    assert not [key for key in scrape(metrics).series if key[0] in names]
+    metrics.outside(Outside(clock_ahead_s=-3.5, hours_differ=True))
+    page = scrape(metrics)
+    assert page("clock_skew_seconds") == -3.5
+    assert page("calendar_mismatch") == 1
+    metrics.outside(Outside(hours_differ=False))
+    page = scrape(metrics)
+    assert page("calendar_mismatch") == 0
+    assert page.all("clock_skew_seconds") == {}
+
+
+def test_constants_and_the_clock(tmp_path: Path) -> None:
+    constants = {"papertape_feed_live": 1, "papertape_bar_duration_seconds": 900}
+    metrics = Metrics(NAME, ("NVDA",), TASKS, tmp_path, {}, constants=constants)
+    before = time.time()
+    page = scrape(metrics)
+    assert page("feed_live") == 1
+    assert page("bar_duration_seconds") == 900
+    assert before <= page("clock_timestamp_seconds") <= time.time()
+
+
+def test_the_hours_of_the_exchange_are_shown(tmp_path: Path) -> None:
+    metrics = made(tmp_path)
+    account = lived({"NVDA": [FLAT]}).account
+    metrics.stand(standing_of(account, latched=False))
+    assert scrape(metrics).all("next_open_timestamp_seconds") == {}  # nobody asked the calendar
+    hours = Hours(0, OPEN + 2 * HOUR_NS, OPEN)
+    metrics.stand(standing_of(account, latched=False, hours=hours))
+    page = scrape(metrics)
+    assert page("previous_close_timestamp_seconds") == 0
+    assert page("next_close_timestamp_seconds") == _seconds(2)
+    assert page("next_open_timestamp_seconds") == _seconds(0)
 
 
 def test_tasks_are_watched(tmp_path: Path) -> None:
@@ -382,6 +443,8 @@ def test_names_end_with_what_they_count_in() -> None:
         "papertape_feed_state", "papertape_feed_generation", "papertape_working_orders",
         "papertape_limit_current", "papertape_limit_bound", "papertape_journal_blocked",
         "papertape_check_success", "papertape_build_info", "papertape_mailbox_depth",
+        "papertape_calendar_mismatch", "papertape_feed_live", "papertape_flat_before_close",
+        "papertape_model_failures", "papertape_orders_day",
     }  # fmt: skip
     for name, metric in METRICS.items():
         assert re.fullmatch(r"(papertape|process)_[a-z]+(_[a-z0-9]+)*", name)
