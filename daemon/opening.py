@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from daemon.config import load_resolved
 from daemon.core.account import Account
 from daemon.core.events import MarketSlice, Tick
 from daemon.core.fold import Fold
@@ -127,10 +129,12 @@ def open_as_recorded(state: Path) -> Opened:
 def _recovered(
     state: Path, reader: JournalReader, segment: SegmentRow, setup: Setup, last_seq: int
 ) -> Opened:
-    changes = what_changed(segment.manifest, setup.manifest(), last_reload(reader, segment))
+    reloaded = last_reload(reader, segment)
+    changes = what_changed(segment.manifest, setup.manifest(), reloaded)
     if not changes:
+        begun_with = setup if reloaded is None else _before_reloads(setup, segment, reader.path)
         try:
-            return Opened(rerun(reader, segment, setup), None, [])
+            return Opened(rerun(reader, segment, begun_with), None, [])
         except (MismatchError, TaskFailedError) as error:
             return _from_outputs(reader, segment, setup, last_seq, str(error))
     reason = "; ".join(changes)
@@ -146,6 +150,13 @@ def _recovered(
         text = f"{error} (changed since: {reason})"
         return _from_outputs(reader, segment, setup, last_seq, text)
     return _in_new_segment(setup, values, last_seq + 1, reason, reader, place, changes)
+
+
+def _before_reloads(setup: Setup, segment: SegmentRow, journal: Path) -> Setup:
+    """The setup with the limits that the segment began with; its reloads bring today's."""
+    base = Path(segment.manifest["config_base"])
+    config = load_resolved(segment.manifest["config"], journal, base, state=journal.parent)
+    return dataclasses.replace(setup, config=config)
 
 
 def _from_outputs(
