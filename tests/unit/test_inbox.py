@@ -47,15 +47,18 @@ async def test_the_order_of_what_waits() -> None:
     inbox, account = make()
     feed = asyncio.create_task(inbox.offer(Emitted(Tick(600, TickKind.OPENS, SESSION))))
     await asyncio.sleep(0)
-    inbox.command(note("first"))
-    inbox.command(lambda now: Pause(now, "operator", "second"))
-    inbox.halt(lambda now: Halt(now, "signal", "third to come"))
+    waiting = [
+        inbox.command(note("first")),
+        inbox.command(lambda now: Pause(now, "operator", "second")),
+        inbox.halt(lambda now: Halt(now, "signal", "third to come")),
+    ]
     running = asyncio.create_task(account.run())
     turn = await feed
     inbox.stop()
     await running
     assert [type(item) for item in account.taken] == [Halt, Note, Pause, Tick]
     assert turn.seq == 4
+    assert [(await one).seq for one in waiting] == [2, 3, 1]
 
 
 async def test_a_command_gets_its_instant_when_it_is_admitted_and_never_an_earlier_one() -> None:
@@ -91,11 +94,11 @@ async def test_facts_travel_with_their_input_alone() -> None:
 
 async def test_too_many_commands_are_refused() -> None:
     inbox, _ = make()
-    for _ in range(COMMANDS_MAX):
-        inbox.command(note("x"))
+    waiting = [inbox.command(note("x")) for _ in range(COMMANDS_MAX)]
     with pytest.raises(BusyError, match="nothing was done"):
-        inbox.command(note("one too many"))
-    inbox.halt(lambda now: Halt(now, "signal", "never refused"))
+        await inbox.command(note("one too many"))
+    waiting.append(inbox.halt(lambda now: Halt(now, "signal", "never refused")))
+    assert not any(one.done() for one in waiting)
 
 
 async def test_who_waits_at_the_stop_is_told() -> None:
@@ -106,5 +109,5 @@ async def test_who_waits_at_the_stop_is_told() -> None:
     with pytest.raises(BusyError, match="has stopped"):
         await waiting
     with pytest.raises(BusyError, match="stopping"):
-        inbox.command(note("later"))
+        await inbox.command(note("later"))
     assert account.taken == []
