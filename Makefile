@@ -156,5 +156,5 @@ lock: ## resolve the lock files again (LOCK_ARGS=--upgrade for newer versions)
 	@$(FIND_PYTHON); "$$found" -m venv .venv-lock
 	@.venv-lock/bin/python -m pip --disable-pip-version-check install -q uv==$(UV_VERSION)
 	$(LOCK) $(LOCK_ARGS) pyproject.toml -o requirements.lock
-	$(LOCK) $(LOCK_ARGS) --group dev --extra parquet -c requirements.lock pyproject.toml \
+	$(LOCK) $(LOCK_ARGS) --group dev --extra notify --extra parquet -c requirements.lock pyproject.toml \
 		-o requirements-dev.lock
