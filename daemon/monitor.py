@@ -1,4 +1,4 @@
-"""Tells log and metrics what the daemon does: once a closed turn, once a heartbeat."""
+"""Tells log, metrics and status page what happens: once a closed turn, once a heartbeat."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from daemon import ENGINE_VERSION, __version__
 from daemon.core.turn import Turn
 from daemon.core.units import SECOND_NS
+from daemon.display import Display
 from daemon.feeds.expected import BAR_SIZES_NS
 from daemon.observability.events import tell
 from daemon.observability.hours import ExchangeHours
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Monitor:
-    """Log lines and metrics of one daemon; none of it decides anything."""
+    """Log lines, metrics and status page of one daemon; none of it decides anything."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -30,10 +31,11 @@ class Monitor:
         self._address: str | None = None
         self._hours = ExchangeHours(live.calendar)
         self._metrics = _metrics(live)
+        self._display = Display(live, lambda: self._metrics.loop_silence_s)
         live.committer.on_turn.append(self._turn)
 
     def start(self) -> None:
-        """Serve metrics and health, if the config says where; RefusedError where it cannot."""
+        """Serve pages, if the config says where; RefusedError where it cannot."""
         again = self._live.rerun
         self._metrics.recovered(
             self._standing(),
@@ -42,6 +44,8 @@ class Monitor:
             max(again.account.risk.peak_micros, max(again.pipeline.equity, default=0)),
         )
         self._metrics.watch(again.pipeline.tasks)
+        with self._harmless():
+            self._display.recover()
         self.serve_at(self._live.config.observability.metrics)
 
     def serve_at(self, address: str | None) -> None:
@@ -53,7 +57,7 @@ class Monitor:
             from daemon.observability.health import pages
             from daemon.observability.server import serve
 
-            server = serve(address, pages(self._metrics))
+            server = serve(address, {**pages(self._metrics), **self._display.pages})
             self._live.log.info("metrics_served", address=address)
         self.close()
         self._server, self._address = server, address
@@ -69,6 +73,7 @@ class Monitor:
         with self._harmless():
             self._metrics.stand(self._standing())
             self._feed()
+            self._display.show()
             if self._live.committer.blocked is not None:
                 self._metrics.commit_failed()
 
@@ -84,6 +89,7 @@ class Monitor:
             tell(live.log, turn, live.inbox.facts)
             self._metrics.turn(turn, self._standing(), live.inbox.facts)
             self._metrics.commit(seconds)
+            self._display.turn(turn, live.inbox.facts)
 
     @contextmanager
     def _harmless(self) -> Iterator[None]:

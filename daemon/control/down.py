@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def down_standing(state: Path) -> dict[str, Any]:
     reader = JournalReader(state / JOURNAL)
     try:
         again = rerun_last(reader, state)
-        return down_document(again, Latch(state), _calendar(again, state))
+        return down_document(again, Latch(state), _calendar(again, state), _gaps(reader))
     finally:
         reader.close()
 
@@ -33,6 +34,16 @@ def _calendar(again: Rerun, state: Path) -> Calendar | None:
         return load_calendar(state, again.setup.config.bars.calendar)
     except RefusedError:
         return None
+
+
+def _gaps(reader: JournalReader) -> dict[str, int]:
+    """How many bars ended in each way but as received; the last row of a bar is how it ended."""
+    ends = {
+        (entry.symbol, entry.start): entry.outcome
+        for entry in reader.ledger()
+        if entry.kind == "gap"
+    }
+    return dict(Counter(ends.values()))
 
 
 def rerun_last(reader: JournalReader, state: Path, until: int | None = None) -> Rerun:

@@ -6,7 +6,7 @@ Instants are ISO-8601 with `Z`, money is dollars; the text for screens is made f
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from daemon.feeds.closed_bars import Slot
 from daemon.feeds.expected import BAR_SIZES_NS
 from daemon.feeds.schedule import SLICE, calendar_schedule
 from daemon.feeds.times import iso_z
+from daemon.observability.limits import limit_uses
 
 if TYPE_CHECKING:
     from daemon.control.latch import Latch
@@ -33,8 +34,14 @@ if TYPE_CHECKING:
 
 def live_document(live: Live) -> dict[str, Any]:
     """Everything about a running daemon."""
+    return {**running_document(live), "digest": live.rerun.digest_now}
+
+
+def running_document(live: Live) -> dict[str, Any]:
+    """The same without the digest, which takes the longer the more has been lived."""
     again = live.rerun
-    document = rerun_document(again, live.source.now(), live.state.latch, live.calendar)
+    document = standing_document(again, live.source.now(), live.state.latch, live.calendar)
+    document["latched"] = live.switch.closed()
     document["daemon"] = {
         "running": True,
         "process": os.getpid(),
@@ -50,14 +57,27 @@ def live_document(live: Live) -> dict[str, Any]:
     return document
 
 
-def down_document(again: Rerun, latch: Latch, calendar: Calendar | None) -> dict[str, Any]:
-    """Everything about an account whose daemon is down; without a calendar, no times to come."""
-    document = rerun_document(again, again.last_instant, latch, calendar)
+def down_document(
+    again: Rerun, latch: Latch, calendar: Calendar | None, gaps: Mapping[str, int]
+) -> dict[str, Any]:
+    """Everything about an account whose daemon is down; without a calendar, no times to come.
+
+    `gaps` is how many bars ended in each way but as received.
+    """
+    document = standing_document(again, again.last_instant, latch, calendar)
+    following = next(_bars_to_come(again, calendar), None)
+    document["latched"] = latch.is_set()
     document["daemon"] = {"running": False}
-    return document
+    document["feed"] = {
+        "kind": again.segment.manifest["config"]["feed"]["kind"],
+        "state": "the daemon is down",
+        "next_bar": None if following is None else iso_z(following[1]),
+        "gaps": gaps,
+    }
+    return {**document, "digest": again.digest_now}
 
 
-def rerun_document(
+def standing_document(
     again: Rerun, now: int, latch: Latch, calendar: Calendar | None
 ) -> dict[str, Any]:
     """The account, its last turn, the latch and what it runs on."""
@@ -75,8 +95,8 @@ def rerun_document(
             bar.symbol: iso_z(bar.end) for bar in (account.venue.book.last.bars)
         } if account.venue.book.last else {},
         "warming": _warming(again),
+        "limits": [limit._asdict() for limit in limit_uses(account)],
         "segment": again.segment.segment,
-        "digest": again.digest_now,
         "versions": {
             "papertape": __version__,
             "engine": ENGINE_VERSION,

@@ -61,6 +61,10 @@ class Log:
         """Let a credential's text appear in no line from now on."""
         self._lines.redaction.conceal(credential)
 
+    def without_secrets(self, text: str) -> str:
+        """A text as a line would show it; may be called from any thread."""
+        return self._lines.redaction.text(text)
+
     def debug(self, event: str, **fields: Any) -> None:
         """What only somebody who looks for a fault wants to know."""
         self.say("debug", event, fields)

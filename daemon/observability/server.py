@@ -10,6 +10,7 @@ one is an answer with status 500 and reaches nobody else.
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TEXT = "text/plain; charset=utf-8"
 KEY = "observability.metrics"
 PORT_MAX = 65_535
+LOCAL = "localhost"
 
 CONNECTIONS_MAX = 16
 """Requests handled at a time; one more is turned away."""
@@ -33,11 +35,12 @@ CLOSE_WITHIN_S = 2.0
 
 
 class Reply(NamedTuple):
-    """What a page answers."""
+    """What a page answers; `headers` are those besides the ones that every answer has."""
 
     status: int
     content_type: str
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 Page = Callable[[], Reply]
@@ -96,6 +99,9 @@ def _make(family: int, place: tuple[object, ...], pages: Mapping[str, Page]) -> 
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     free = threading.BoundedSemaphore(CONNECTIONS_MAX)
+    # A site that a browser on this machine has open may let its own name lead here (DNS
+    # rebinding), and would then be allowed to read what is served for this machine alone.
+    is_local = _is_local(str(place[0]))
 
     class Handler(BaseHTTPRequestHandler):
         timeout = REQUEST_WITHIN_S
@@ -109,12 +115,17 @@ def _make(family: int, place: tuple[object, ...], pages: Mapping[str, Page]) -> 
             self._answer(with_body=False)
 
         def _answer(self, *, with_body: bool) -> None:
-            reply = _reply(pages, self.path.partition("?")[0])
+            if is_local and not _is_local(self.headers.get("Host", LOCAL)):
+                reply = text_reply(HTTPStatus.MISDIRECTED_REQUEST, "this is not its address")
+            else:
+                reply = _reply(pages, self.path.partition("?")[0])
             self.send_response(reply.status)
             self.send_header("Content-Type", reply.content_type)
             self.send_header("Content-Length", str(len(reply.body)))
             self.send_header("Cache-Control", "no-store")
             self.send_header("X-Content-Type-Options", "nosniff")
+            for header in reply.headers:
+                self.send_header(*header)
             self.end_headers()
             if with_body:
                 self.wfile.write(reply.body)
@@ -148,6 +159,19 @@ def _make(family: int, place: tuple[object, ...], pages: Mapping[str, Page]) -> 
             """A client that went away; faults of pages are answered."""
 
     return Http(place, Handler)  # type: ignore[arg-type]  # typeshed knows pairs; IPv6 has four
+
+
+def _is_local(host: str) -> bool:
+    """Whether the name or address in a Host header is this machine's own to itself."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host
+    if name.count(":") == 1:
+        name = name.partition(":")[0]
+    if name.lower() == LOCAL:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _reply(pages: Mapping[str, Page], path: str) -> Reply:

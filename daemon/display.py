@@ -1,0 +1,85 @@
+"""What the status page is given: the account's standing and its last bars, handed over by value.
+
+Once a heartbeat, and after a turn at most so often that a fast tape does not pay for a page.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from daemon.core.turn import Turn
+from daemon.journal.ledger import LedgerRow
+from daemon.journal.reader import JournalReader, LedgerEntry
+from daemon.observability.history import SLICES_MAX, History
+from daemon.observability.status_page import StatusPage
+from daemon.opening import turn_of
+
+if TYPE_CHECKING:
+    from daemon.live import Live
+    from daemon.observability.server import Page
+
+SHOW_EVERY_S = 0.25
+"""So long at least between what two turns show."""
+
+
+class Display:
+    """The status page of one daemon, and what feeds it; called from the event loop."""
+
+    def __init__(self, live: Live, silence_s: Callable[[], float]) -> None:
+        self._live = live
+        self._history = History(live.log.without_secrets)
+        self._page = StatusPage(silence_s, live.log.without_secrets)
+        self._shown_at = 0.0
+
+    @property
+    def pages(self) -> Mapping[str, Page]:
+        """The pages to be served."""
+        return self._page.pages
+
+    def recover(self) -> None:
+        """Remember the last turns of the journal, and show the account as it stands."""
+        state = self._live.rerun.account.control.state.name
+        self._history.recover(recorded(self._live), state)
+        self.show()
+
+    def turn(self, turn: Turn, facts: Sequence[LedgerRow]) -> None:
+        """A turn is closed."""
+        self._history.turn(turn, self._live.rerun.account.control.state.name, facts)
+        if time.monotonic() - self._shown_at >= SHOW_EVERY_S:
+            self.show()
+
+    def show(self) -> None:
+        """Hand over what there is to see now."""
+        from daemon.control.status import running_document
+
+        self._page.show(running_document(self._live), self._history.kept())
+        self._shown_at = time.monotonic()
+
+
+def recorded(live: Live) -> Iterator[tuple[Turn, Sequence[LedgerRow]]]:
+    """The journal's turns from the oldest slice that is still shown, with their ledger rows."""
+    with closing(JournalReader(live.state.journal)) as reader:
+        first = reader.slice_before(live.rerun.pipeline.seq + 1, SLICES_MAX)
+        if first is None:
+            return
+        facts: dict[int, list[LedgerRow]] = {}
+        for entry in reader.ledger():
+            if entry.seq >= first:
+                facts.setdefault(entry.seq, []).append(_fact(entry))
+        for row in reader.turns(after=first - 1):
+            yield turn_of(row), facts.get(row.seq, ())
+
+
+def _fact(entry: LedgerEntry) -> LedgerRow:
+    return LedgerRow(
+        entry.kind,
+        entry.instant,
+        entry.symbol,
+        entry.start,
+        entry.end,
+        entry.outcome,
+        entry.detail,
+    )
