@@ -7,11 +7,13 @@ from tests.fake_gateway.pacing import violations
 from tests.fake_gateway.requests import Kind
 from tests.fake_gateway.sessions import Hours
 from tests.fake_gateway.settings import Settings
+from tests.fake_gateway.steps import After, Step
 from tests.fake_gateway.virtual_loop import VirtualTimeLoop, run_virtually
 from tests.fake_gateway.walk import walk
 
 __all__ = [
     "SECOND_NS",
+    "After",
     "FakeGateway",
     "Hours",
     "Instrument",
@@ -21,6 +23,7 @@ __all__ = [
     "Market",
     "MarketBar",
     "Settings",
+    "Step",
     "VirtualTimeLoop",
     "bars_from",
     "instant_ns",

@@ -6,13 +6,15 @@ import asyncio
 import re
 import socket
 import struct
+from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
+from itertools import count
 from typing import TYPE_CHECKING, cast
 
 from tests.fake_gateway import answers
 from tests.fake_gateway.clock import SECOND_NS, Cancel
-from tests.fake_gateway.requests import read_request
+from tests.fake_gateway.requests import Kind, Request, read_request
 from tests.fake_gateway.texts import words
 from tests.fake_gateway.wire import ProtocolError, Unframer, fields_of, frame
 
@@ -43,11 +45,14 @@ class Connection(asyncio.Protocol):
         self.delay_s = 0.0
         self.framing = Framing.WHOLE
         self.open_history: set[int] = set()
+        self.cut_next = False
         self._transport: asyncio.Transport | None = None
         self._unframer = Unframer()
-        self._timers: list[Cancel] = []
+        self._timers: dict[int, Cancel] = {}
+        self._numbers = count()
         self._free_ns = 0
-        self._joined: list[bytes] | None = None
+        self._held: list[bytes] | None = None
+        self._bytewise: deque[bytes] = deque()
 
     # --- the event loop calls these -------------------------------------------------------------
 
@@ -61,7 +66,12 @@ class Connection(asyncio.Protocol):
         """Answer what is complete; a mute connection reads and forgets."""
         if self.is_mute:
             return
-        self._joined = [] if self.framing is Framing.JOINED else None
+        if self.framing is Framing.JOINED:
+            self.send_bytes(b"".join(self.held(lambda: self._take(data))))
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         try:
             for payload in self._unframer.payloads(data):
                 if self.is_mute or not self.is_open:
@@ -70,19 +80,15 @@ class Connection(asyncio.Protocol):
         except ProtocolError as error:
             self.gateway.complain(f"connection {self.number}: {error}")
             self.close()
-        finally:
-            together, self._joined = self._joined, None
-            if together:
-                self._write(b"".join(together))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget everything that belonged to the connection."""
-        was_open, self.is_open = self.is_open, False
-        for cancel in self._timers:
+        self.is_open = False
+        for cancel in self._timers.values():
             cancel()
         self._timers.clear()
         self._transport = None
-        self.gateway.left(self, was_open=was_open)
+        self.gateway.left(self)
 
     # --- sending --------------------------------------------------------------------------------
 
@@ -100,30 +106,65 @@ class Connection(asyncio.Protocol):
 
     def send_bytes(self, data: bytes) -> None:
         """Send bytes as they are, in order behind what was sent before."""
+        if self._held is not None:
+            self._held.append(data)
+            return
         now_ns = self.gateway.clock.now_ns()
         due_ns = max(self._free_ns, now_ns + round(self.delay_s * SECOND_NS))
         if due_ns > now_ns:
             self._free_ns = due_ns
             self.later(due_ns, lambda: self._write(data))
-        elif self._joined is not None:
-            self._joined.append(data)
         else:
             self._write(data)
 
+    def held(self, answer: Callable[[], None]) -> list[bytes]:
+        """Return what an answer would have sent, instead of sending it."""
+        outer, self._held = self._held, []
+        try:
+            answer()
+            return self._held
+        finally:
+            self._held = outer
+
     def later(self, at_ns: int, callback: Callable[[], None]) -> Cancel:
         """Call back at an instant if the connection still lives; the result takes it back."""
-        cancel = self.gateway.clock.call_at(at_ns, callback)
-        self._timers.append(cancel)
+        number = next(self._numbers)
+
+        def due() -> None:
+            del self._timers[number]
+            callback()
+
+        self._timers[number] = self.gateway.clock.call_at(at_ns, due)
+
+        def cancel() -> None:
+            if number in self._timers:
+                self._timers.pop(number)()
+
         return cancel
 
     def _write(self, data: bytes) -> None:
         if self._transport is None or not self.is_open or self.is_mute:
             return
-        if self.framing is Framing.BYTEWISE:
-            for place in range(len(data)):
-                self._transport.write(data[place : place + 1])
+        if self.cut_next:
+            self._transport.write(data[: len(data) // 2])
+            self.close()
+        elif self.framing is Framing.BYTEWISE:
+            is_dripping = bool(self._bytewise)
+            self._bytewise.extend(data[place : place + 1] for place in range(len(data)))
+            if not is_dripping:
+                self._drip()
         else:
             self._transport.write(data)
+
+    def _drip(self) -> None:
+        """Write a byte a round of the event loop, so that the client reads them one by one."""
+        if self._bytewise and self._transport is not None and self.is_open:
+            self._transport.write(self._bytewise[0])
+            asyncio.get_running_loop().call_soon(self._dripped)
+
+    def _dripped(self) -> None:
+        self._bytewise.popleft()
+        self._drip()
 
     # --- ending ---------------------------------------------------------------------------------
 
@@ -156,4 +197,5 @@ class Connection(asyncio.Protocol):
             raise ProtocolError(f"expected versions, received {payload[:40]!r}")
         newest = int(match[2] or match[1])
         self.version = min(newest, self.gateway.settings.server_version)
-        self.gateway.greeted(self)
+        greeting = (payload.decode(errors="backslashreplace"),)
+        self.gateway.received(self, Request(Kind.GREET, greeting))

@@ -6,19 +6,25 @@ Everything runs in callbacks of one event loop, in the order in which bytes come
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Self
 
 from tests.fake_gateway import answers
 from tests.fake_gateway.account import AccountDesk
-from tests.fake_gateway.clock import SECOND_NS, Clock, LoopClock, wall_ns
-from tests.fake_gateway.connection import Connection
+from tests.fake_gateway.clock import SECOND_NS, Cancel, Clock, LoopClock, instant_ns, wall_ns
+from tests.fake_gateway.connection import Connection, Framing
 from tests.fake_gateway.history import HistoryDesk
 from tests.fake_gateway.market import Market
 from tests.fake_gateway.request_log import Answered, Entry, RequestLog
 from tests.fake_gateway.requests import ORDER_KINDS, Kind, Request
+from tests.fake_gateway.rules import Countdown, RuleBook
 from tests.fake_gateway.settings import Settings
-from tests.fake_gateway.texts import Text
+from tests.fake_gateway.streams import StreamDesk
+from tests.fake_gateway.texts import Text, words
+
+if TYPE_CHECKING:
+    from tests.fake_gateway.faults import Fault
+    from tests.fake_gateway.steps import Step
 
 HOST = "127.0.0.1"
 
@@ -35,6 +41,7 @@ class FakeGateway:
         clock: Clock | None = None,
         settings: Settings | None = None,
         port: int = 0,
+        steps: Iterable[Step] = (),
     ) -> None:
         self.market = market
         self.settings = settings or Settings()
@@ -42,19 +49,33 @@ class FakeGateway:
         self.log = RequestLog()
         self.complaints: list[str] = []
         self.connections: list[Connection] = []
+        self.rules = RuleBook()
         self.next_order_id = self.settings.first_order_id
+        self.skew_ns = 0
+        self.delay_s = 0.0
+        self.framing = Framing.WHOLE
+        self.is_upstream = True  # whether the gateway itself reaches the vendor's servers
+        self.history_farm_ok = True
+        self.streams = StreamDesk(self)
+        self.desk = HistoryDesk(self)
         self._clock = clock
-        self._lingering: dict[int, int] = {}
-        self._numbers = 0
+        self._steps = tuple(steps)
+        self._taken_until_ns: dict[int, int] = {}
+        self._accepted = 0
+        self._server: asyncio.Server | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._timers: list[Cancel] = []
         self._all_left = asyncio.Event()
         self._all_left.set()
-        self._server: asyncio.Server | None = None
-        self.desk = HistoryDesk(self)
         self._desks: dict[Kind, Callable[[Connection, Request], None]] = {
+            Kind.GREET: self._greet,
+            Kind.START: self._start,
             Kind.CONTRACT: self._contract,
             Kind.HISTORY: self.desk.history,
             Kind.CANCEL_HISTORY: self.desk.cancel,
             Kind.HEAD_TIMESTAMP: self.desk.head_timestamp,
+            Kind.REAL_TIME_BARS: self.streams.real_time_bars,
+            Kind.CANCEL_REAL_TIME_BARS: self.streams.cancel_real_time_bars,
             **AccountDesk(self).kinds,
         }
 
@@ -64,6 +85,8 @@ class FakeGateway:
         if self._clock is None:
             self._clock = LoopClock(asyncio.get_running_loop(), wall_ns())
         await self.listen()
+        for step in self._steps:
+            step.arm(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -83,56 +106,113 @@ class FakeGateway:
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
-    def refuse(self) -> None:
-        """Close the port: the next client is refused by the operating system."""
+    def close_port(self, for_s: float | None = None) -> None:
+        """Close the port, for a while or for good: the operating system refuses clients."""
         if self._server is not None:
             self._server.close()
             self._server = None
+        if for_s is not None:
+            self.later(for_s, self._open_again)
+
+    def _open_again(self) -> None:
+        if self._server is None:
+            self._opening = asyncio.get_running_loop().create_task(self.listen())
 
     async def stop(self) -> None:
         """Close the port and every connection, and wait until they are gone."""
-        self.refuse()
+        for cancel in self._timers:
+            cancel()
+        if self._opening is not None:
+            await self._opening
+        self.close_port()
         for connection in list(self.connections):
             connection.close()
         await self._all_left.wait()
+
+    # --- scripting ------------------------------------------------------------------------------
+
+    def do(self, fault: Fault) -> None:
+        """Let a fault happen now."""
+        fault.apply(self)
+
+    def at(self, instant: str | int, fault: Fault) -> None:
+        """Let a fault happen at an instant of virtual time."""
+        self._timers.append(self.clock.call_at(instant_ns(instant), lambda: fault.apply(self)))
+
+    def after(
+        self, requests: int, kind: Kind | str, fault: Fault, symbol: str | None = None
+    ) -> None:
+        """Let a fault happen when the n-th request of a kind from now comes, before its answer."""
+        countdown = Countdown(Kind(kind), requests, lambda: fault.apply(self), symbol)
+        self.rules.countdowns.append(countdown)
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call back after virtual seconds, unless the gateway was stopped."""
+        at_ns = self.clock.now_ns() + round(seconds * SECOND_NS)
+        self._timers.append(self.clock.call_at(at_ns, callback))
+
+    def say(self, code: int, text: str | None = None, request_id: int = -1) -> None:
+        """Send a notice to every client."""
+        for connection in self.ready():
+            message = words(code, text, port=self.port, request_id=request_id)
+            connection.send_error(code, message, request_id)
+
+    def ready(self) -> list[Connection]:
+        """Return the connections of clients that have said who they are."""
+        return [one for one in self.connections if one.is_open and one.client_id is not None]
+
+    def complain(self, text: str) -> None:
+        """Keep what a client should not have done; tests assert that there is nothing."""
+        self.complaints.append(text)
+
+    def take_client_id(self, client_id: int, for_s: float) -> None:
+        """Let a client id be in use by somebody else for a while."""
+        self._taken_until_ns[client_id] = self.clock.now_ns() + round(for_s * SECOND_NS)
+
+    def now_told_ns(self) -> int:
+        """Return the time that the gateway tells its clients, which may be wrong."""
+        return self.clock.now_ns() + self.skew_ns
 
     # --- what connections tell ------------------------------------------------------------------
 
     def joined(self, connection: Connection) -> None:
         """Take in a connection that was just made."""
-        self._numbers += 1
-        connection.number = self._numbers
+        self._accepted += 1
+        connection.number = self._accepted
+        connection.delay_s = self.delay_s
+        connection.framing = self.framing
         self.connections.append(connection)
         self._all_left.clear()
-        self.log.connected_ns.append(self.clock.now_ns())
+        self.received(connection, Request(Kind.ACCEPT, ()))
 
-    def left(self, connection: Connection, *, was_open: bool) -> None:
+    def left(self, connection: Connection) -> None:
         """Let a connection go; its client id may stay taken for a while."""
-        now_ns = self.clock.now_ns()
-        self.log.lost_ns.append(now_ns)
+        self.log.lost_ns.append(self.clock.now_ns())
         self.connections.remove(connection)
+        self.streams.left(connection)
+        if connection.client_id is not None and self.settings.client_id_linger_s:
+            self.take_client_id(connection.client_id, self.settings.client_id_linger_s)
         if not self.connections:
             self._all_left.set()
-        linger_ns = round(self.settings.client_id_linger_s * SECOND_NS)
-        if connection.client_id is not None and linger_ns:
-            self._lingering[connection.client_id] = now_ns + linger_ns
-
-    def greeted(self, connection: Connection) -> None:
-        """Answer the version handshake."""
-        assert connection.version is not None
-        connection.send(answers.handshake(connection.version, self.clock.now_ns()))
 
     def received(self, connection: Connection, request: Request) -> None:
-        """Log a request and answer it."""
-        entry = Entry(self.clock.now_ns(), connection.number, connection.client_id, request)
+        """Log a request, let what waits for it happen, and answer it."""
+        now_ns, opened = self.clock.now_ns(), 0
+        if request.kind is Kind.HISTORY:
+            opened = 1 + sum(len(one.open_history) for one in self.connections)
+        entry = Entry(now_ns, connection.number, connection.client_id, request, opened)
         self.log.entries.append(entry)
-        self.answer(connection, request)
+        self.rules.count(request)
+        if not connection.is_open or connection.is_mute:
+            return  # what waited for the request has ended the connection
+        if request.kind is Kind.HISTORY and not self._opens(connection, request):
+            return
+        if not self.rules.treat(connection, request, now_ns):
+            self.answer(connection, request)
 
     def answer(self, connection: Connection, request: Request) -> None:
         """Answer a request as a gateway in good health does."""
-        if request.kind is Kind.START:
-            self._start(connection, request)
-        elif connection.client_id is None:
+        if connection.client_id is None and request.kind not in _BEFORE_START:
             self.complain(f"connection {connection.number} sent {request.kind} before its start")
         elif request.kind in ORDER_KINDS:
             self._order(connection, request)
@@ -141,10 +221,6 @@ class FakeGateway:
         elif request.kind is Kind.UNKNOWN:
             self.complain(f"unknown message {request.fields}")
 
-    def complain(self, text: str) -> None:
-        """Keep what a client should not have done; tests assert that there is nothing."""
-        self.complaints.append(text)
-
     def refused(self, connection: Connection, request: Request, code: int, message: str) -> None:
         """End a request with an error and remember that."""
         self.finished(connection, request, code)
@@ -152,10 +228,16 @@ class FakeGateway:
 
     def finished(self, connection: Connection, request: Request, code: int = 0) -> None:
         """Remember how a request ended."""
+        if request.kind is Kind.HISTORY:
+            connection.open_history.discard(request.request_id)
         ended = Answered(self.clock.now_ns(), connection.number, request.request_id, code)
         self.log.answered.append(ended)
 
     # --- answers --------------------------------------------------------------------------------
+
+    def _greet(self, connection: Connection, request: Request) -> None:
+        assert connection.version is not None
+        connection.send(answers.handshake(connection.version, self.clock.now_ns()))
 
     def _start(self, connection: Connection, request: Request) -> None:
         client_id = int(request.fields[2])
@@ -165,22 +247,30 @@ class FakeGateway:
                 connection.close()
             return
         connection.client_id = client_id
-        self.welcome(connection)
-
-    def is_taken(self, client_id: int) -> bool:
-        """Whether a client id is in use, or was until a moment ago."""
-        in_use = any(one.client_id == client_id for one in self.connections)
-        return in_use or self._lingering.get(client_id, 0) > self.clock.now_ns()
-
-    def welcome(self, connection: Connection) -> None:
-        """Say what makes a client ready, and how the data farms are."""
         connection.send(answers.managed_accounts(self.settings.accounts))
         connection.send(answers.next_valid_id(self.next_order_id))
         for code in self.settings.notices:
             connection.send_usual(code)
 
+    def is_taken(self, client_id: int) -> bool:
+        """Whether a client id is in use, or was until a moment ago."""
+        in_use = any(one.client_id == client_id for one in self.connections)
+        return in_use or self._taken_until_ns.get(client_id, 0) > self.clock.now_ns()
+
+    def _opens(self, connection: Connection, request: Request) -> bool:
+        """Take a request for bars as open; False: its number is that of another open one."""
+        if request.request_id in connection.open_history:
+            connection.send_usual(322, request.request_id)
+            self.complain(f"connection {connection.number} used {request.request_id} twice")
+            return False
+        connection.open_history.add(request.request_id)
+        return True
+
     def _contract(self, connection: Connection, request: Request) -> None:
         assert request.contract is not None
+        if not self.is_upstream:
+            self.refused(connection, request, 504, Text.NOT_CONNECTED)
+            return
         found = self.market.matching(request.contract)
         if not found:
             self.refused(connection, request, 200, Text.NO_SECURITY)
@@ -197,6 +287,5 @@ class FakeGateway:
         self.complain(f"connection {connection.number} sent {request.kind}: {request.fields}")
         self.refused(connection, request, 321, Text.READ_ONLY)
 
-    def now_told_ns(self) -> int:
-        """Return the time that the gateway tells its clients."""
-        return self.clock.now_ns()
+
+_BEFORE_START = frozenset({Kind.ACCEPT, Kind.GREET, Kind.START})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.fake_gateway import answers
+from tests.fake_gateway.mangling import Mangling, mangled
 from tests.fake_gateway.pacing import Pacer
 from tests.fake_gateway.requests import HistoryQuery, Request
 from tests.fake_gateway.sessions import bar_date, end_instant, step_refused, window
@@ -25,7 +26,9 @@ class HistoryDesk:
         self._gateway = gateway
         self._pacer = Pacer()
 
-    def history(self, connection: Connection, request: Request) -> None:
+    def history(
+        self, connection: Connection, request: Request, wrong: Mangling | None = None
+    ) -> None:
         """Answer a request for bars, or refuse it as the real service would."""
         query = request.query
         assert isinstance(query, HistoryQuery)
@@ -34,18 +37,27 @@ class HistoryDesk:
         if violation and gateway.settings.enforce_pacing:
             gateway.refused(connection, request, 162, Text.PACING)
             return
+        if not (gateway.is_upstream and gateway.history_farm_ok):
+            gateway.refused(connection, request, 162, Text.HISTORY_FARM_DOWN)
+            return
         found = gateway.market.matching(query.contract)
         if refusal := self._refusal(query, found):
             gateway.refused(connection, request, *refusal)
             return
-        self.deliver(connection, request, found[0])
+        self._deliver(connection, request, found[0], wrong)
 
-    def deliver(self, connection: Connection, request: Request, instrument: Instrument) -> None:
+    def _deliver(
+        self,
+        connection: Connection,
+        request: Request,
+        instrument: Instrument,
+        wrong: Mangling | None,
+    ) -> None:
         """Send the bars as they are known now; none at all is an error to the real service."""
         query = request.query
         assert isinstance(query, HistoryQuery)
         bars, span_ns = self.bars(instrument, query)
-        if not bars:
+        if not bars and not query.keep_up_to_date:
             names = {"exchange": query.contract.exchange or "SMART", "what": query.what.title()}
             text = words(162, "no_data", symbol=instrument.symbol, **names)
             self._gateway.refused(connection, request, 162, text)
@@ -56,7 +68,10 @@ class HistoryDesk:
             bar_date(span_ns[1], "", 1, instrument.hours),
         )
         self._gateway.finished(connection, request)
-        connection.send(answers.history(request, bars, span, dates, query.what))
+        fields = answers.history(request, bars, span, dates, query.what)
+        connection.send(mangled(fields, wrong) if wrong else fields)
+        if query.keep_up_to_date:
+            self._gateway.streams.keep_up_to_date(connection, request, instrument)
 
     def bars(
         self, instrument: Instrument, query: HistoryQuery
@@ -74,6 +89,7 @@ class HistoryDesk:
         number = request.request_id
         if number in connection.open_history:
             connection.open_history.discard(number)
+            self._gateway.streams.end(connection, number)
             connection.send_error(162, words(162, "cancelled", request_id=number), number)
         else:
             self._gateway.complain(

@@ -140,6 +140,15 @@ class Instrument:
         pieces = self.shown(bar_size, start_ns, end_ns, live_ns, regular=regular)
         return pieces[-1] if pieces else None
 
+    def running(self, now_ns: int, *, regular: bool) -> MarketBar | None:
+        """Return the table's own bar that runs now, without lag."""
+        session = self.hours.session(self.hours.day_of(now_ns), regular=regular)
+        if session is None or not session[0] < now_ns <= session[1]:
+            return None
+        live_ns = now_ns + round(self.lag_s * SECOND_NS)
+        pieces = list(self._pieces(now_ns, now_ns, live_ns))
+        return pieces[-1] if pieces else None
+
     def _pieces(self, start_ns: int, end_ns: int, now_ns: int) -> Iterator[MarketBar]:
         lag_ns = round(self.lag_s * SECOND_NS)
         known_ns = min(now_ns - lag_ns, end_ns)

@@ -12,12 +12,16 @@ from tests.fake_gateway.requests import ORDER_KINDS, HistoryQuery, Kind, Request
 
 
 class Entry(Struct, frozen=True):
-    """One request; `connection` counts from 1 over the gateway's life."""
+    """One request; `connection` counts from 1 over the gateway's life.
+
+    A connection itself and its version handshake are entries too, of kinds ACCEPT and GREET.
+    """
 
     at_ns: int
     connection: int
     client_id: int | None
     request: Request
+    open_history: int = 0  # requests for bars that were open then, this one included
 
     @property
     def kind(self) -> Kind:
@@ -36,11 +40,10 @@ class Answered(Struct, frozen=True):
 
 @dataclass
 class RequestLog:
-    """All requests and connections of a gateway, in order."""
+    """All requests and connections of a gateway, in order; `lost_ns` is when connections ended."""
 
     entries: list[Entry] = field(default_factory=list)
     answered: list[Answered] = field(default_factory=list)
-    connected_ns: list[int] = field(default_factory=list)
     lost_ns: list[int] = field(default_factory=list)
 
     def of(self, kind: Kind | str, symbol: str | None = None) -> list[Entry]:

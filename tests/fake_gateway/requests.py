@@ -10,7 +10,8 @@ from msgspec import Struct
 class Kind(StrEnum):
     """The messages that the fake gateway knows, by the word used in scripts and logs."""
 
-    CONNECT = "connect"  # the version handshake, which has no message number
+    ACCEPT = "accept"  # the connection itself, before anything is said
+    GREET = "greet"  # the version handshake; like the first it has no message number
     START = "start"
     CURRENT_TIME = "current_time"
     MARKET_DATA_TYPE = "market_data_type"

@@ -90,6 +90,10 @@ class Hours:
     early: set[date] = field(default_factory=lambda: set(EARLY_CLOSES))
     announced: dict[date, str] = field(default_factory=dict)
 
+    def announce(self, day: str, text: str) -> None:
+        """Let `liquidHours` say something else of a day, as 20261124:CLOSED."""
+        self.announced[date.fromisoformat(day)] = text
+
     def session(self, day: date, *, regular: bool) -> tuple[int, int] | None:
         """Return a day's open and close in nanoseconds, None when the exchange is closed."""
         if day.weekday() >= 5 or day in self.closed:
