@@ -16,7 +16,7 @@ DEMO_STATE ?= state/demo
 SOAK_ARGS ?=
 UV_VERSION := 0.13.9
 
-.PHONY: help demo test lint references format bench soak coverage lock hooks clean browser \
+.PHONY: help demo test lint references format dashboards bench soak coverage lock hooks clean browser \
 	service-tools install-service uninstall-service
 
 help: ## this list
@@ -57,6 +57,9 @@ references: $(VENV)/.installed ## replay configs/reference and compare with the 
 format: $(VENV)/.installed-dev ## let ruff repair and format what it can
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
+
+dashboards: $(VENV)/.installed-dev ## write ops/grafana/dashboards from ops/grafana/generator
+	$(PY) -m ops.grafana.generator
 
 bench: $(VENV)/.installed-dev ## measure the budget and print the table
 	$(PY) -m tests.bench

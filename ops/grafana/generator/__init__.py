@@ -1,0 +1,1 @@
+"""Writes the dashboards: pages of panels (one module each) become JSON that Grafana provisions."""
