@@ -16,9 +16,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import Struct
-
 from daemon.core.units import SECOND_NS
+from daemon.feeds.ib_messages import (
+    AnsweredError,
+    ClientIdTakenError,
+    Contract,
+    GatewayError,
+    HistoryAsk,
+    LinkLostError,
+    NoAnswerError,
+    RawBar,
+)
 
 try:
     import ib_async as library
@@ -34,65 +42,6 @@ _LIBRARY = library.__name__
 for _quiet in ("client", "ib", "wrapper"):
     # What these log is told in our own words, once and not at every try.
     logging.getLogger(f"{_LIBRARY}.{_quiet}").setLevel(logging.CRITICAL)
-
-
-class GatewayError(Exception):
-    """The gateway did not do what was asked; the text is for a person."""
-
-
-class LinkLostError(GatewayError):
-    """There is no connection, or none any more."""
-
-
-class NoAnswerError(GatewayError):
-    """Nothing came in time."""
-
-
-class ClientIdTakenError(GatewayError):
-    """Another program is connected with this client id."""
-
-
-class AnsweredError(GatewayError):
-    """The gateway answered a request with an error of this code and text."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(f"error {code}: {text}")
-        self.code = code
-        self.text = text
-
-
-class HistoryAsk(Struct, frozen=True):
-    """A request for bars: the last `duration` before `end` (UTC ns; None: now), in IB's words."""
-
-    end: int | None
-    duration: str
-    bar_size: str
-
-
-class RawBar(Struct, frozen=True):
-    """A bar as the gateway tells it, its start in UTC ns. It may be false or not over yet."""
-
-    start: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-
-
-class Contract(Struct, frozen=True):
-    """A US stock as the gateway knows it; `handle` is the library's and is only handed back.
-
-    `liquid_hours` is as in the protocol: `20261123:0930-20261123:1600;20261124:CLOSED`.
-    """
-
-    con_id: int
-    symbol: str
-    primary_exchange: str
-    name: str
-    zone: str
-    liquid_hours: str
-    handle: Any = None
 
 
 OnNotice = Callable[[int, str, bool], None]

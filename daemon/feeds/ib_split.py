@@ -1,0 +1,94 @@
+"""Bars that were traded on, asked for again: one constant ratio between then and now is a split.
+
+The vendor restates the past in new shares once a split is in effect. Single bars that differ are
+revisions; all of them by the same ratio are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from daemon.core.events import Bar, CorporateAction, Split
+from daemon.feeds.times import zone_date
+
+REMEMBERED = 128
+"""Bars kept a symbol: the end of a session and the whole of the one before, in hours."""
+BARS_MIN = 3
+"""Fewer bars that agree prove nothing."""
+RATIO_MIN = 0.03
+"""A smaller change is none: the smallest splits are of 5 %."""
+
+_PRICE_STEP_USD = 0.0051  # half a cent that restating has rounded off
+_RELATIVE = 0.0005
+
+
+class SplitWatch:
+    """The last bars that went into trading, by symbol, and which symbols seem to have split."""
+
+    def __init__(self) -> None:
+        self.suspected: dict[str, Fraction] = {}
+        self._bars: dict[str, dict[int, Bar]] = {}
+
+    def remember(self, bar: Bar) -> None:
+        """A bar has gone into trading; the oldest one is forgotten."""
+        known = self._bars.setdefault(bar.symbol, {})
+        known[bar.start] = bar
+        if len(known) > REMEMBERED:
+            del known[min(known)]
+
+    def last(self, symbol: str) -> Bar | None:
+        """The newest bar that is remembered."""
+        known = self._bars.get(symbol)
+        return known[max(known)] if known else None
+
+    def look(self, symbol: str, again: Iterable[Bar]) -> Fraction | None:
+        """New shares for old ones, if these bars say so; suspected from now on."""
+        known = self._bars.get(symbol, {})
+        pairs = [(known[bar.start], bar) for bar in again if bar.start in known]
+        ratio = constant_ratio(pairs)
+        if ratio is not None:
+            self.suspected[symbol] = ratio
+        return ratio
+
+    def clear(self, symbol: str, actions: Sequence[CorporateAction]) -> bool:
+        """Stop suspecting, if a split since the last bar is on record; whether it was."""
+        last = self.last(symbol)
+        if last is None:
+            return False
+        since = _date_after(last)
+        recorded = any(
+            isinstance(action, Split) and action.symbol == symbol and action.effective >= since
+            for action in actions
+        )
+        if recorded:
+            del self.suspected[symbol]
+            del self._bars[symbol]  # they are of old shares
+        return recorded
+
+
+def constant_ratio(pairs: Sequence[tuple[Bar, Bar]]) -> Fraction | None:
+    """Old price by new price, the same for all prices of at least `BARS_MIN` bars; else None."""
+    if len(pairs) < BARS_MIN:
+        return None
+    prices = [
+        (getattr(old, name), getattr(new, name))
+        for old, new in pairs
+        for name in ("open", "high", "low", "close")
+    ]
+    ratio = sum(old for old, _ in prices) / sum(new for _, new in prices)
+    if abs(ratio - 1) < RATIO_MIN and abs(1 / ratio - 1) < RATIO_MIN:
+        return None
+    for old, new in prices:
+        slack = _PRICE_STEP_USD * max(ratio, 1.0) + _RELATIVE * old
+        if abs(old - ratio * new) > slack:
+            return None
+    simple = Fraction(ratio).limit_denominator(25)
+    if simple and abs(float(simple) / ratio - 1) < 4 * _RELATIVE:
+        return simple
+    return Fraction(ratio).limit_denominator(1000)
+
+
+def _date_after(bar: Bar) -> int:
+    """The first date on which a split may be in effect that the bar does not know, YYYYMMDD."""
+    return zone_date(bar.start, "UTC") + 1
