@@ -33,7 +33,7 @@ class Rule:
         """Whether the rule treats a request."""
         contract = request.contract
         named = self.symbol is None or (contract is not None and contract.symbol == self.symbol)
-        return request.kind is self.kind and named
+        return request.kind == self.kind and named
 
 
 @dataclass
@@ -59,7 +59,7 @@ class RuleBook:
         for countdown in self.countdowns:
             contract = request.contract
             symbol = contract.symbol if contract else None
-            if countdown.kind is request.kind and countdown.symbol in (None, symbol):
+            if countdown.kind == request.kind and countdown.symbol in (None, symbol):
                 countdown.remaining -= 1
                 due += [countdown] if countdown.remaining == 0 else []
         self.countdowns = [one for one in self.countdowns if one.remaining > 0]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from tests.fake_gateway.clock import SECOND_NS, LoopClock, instant_ns
@@ -27,11 +28,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._seconds = 0.0
         self._pending = 0
         self._busy: list[Callable[[], bool]] = []
+        self.failures: list[Exception] = []
         super().__init__(_Jumping(self))
         # Timers that differ by less than a float can tell apart run together.
         self._clock_resolution = 1e-6
         self.start_ns = instant_ns(start)
         self.clock = LoopClock(self, self.start_ns)
+        self.set_exception_handler(self._failed)
 
     def time(self) -> float:
         """Return the virtual seconds since the loop was made."""
@@ -48,6 +51,15 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def jump(self, seconds: float) -> None:
         """Move time on; the selector alone calls this."""
         self._seconds += seconds
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Let time stand still while the block runs, as for work that another thread does."""
+        self._pending += 1
+        try:
+            yield
+        finally:
+            self._pending -= 1
 
     def busy_when(self, busy: Callable[[], bool]) -> None:
         """Let time stand still while another thread, as told by `busy`, still works for us."""
@@ -66,6 +78,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._executed)
         return future
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Keep what a callback raised: a test that ends well in spite of it has not."""
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self.failures.append(error)
+        self.default_exception_handler(context)
 
     def _executed(self, _: asyncio.Future[Any]) -> None:
         self._pending -= 1
@@ -128,7 +147,10 @@ def run_virtually(
     async def whole() -> _T:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualTimeLoop)
-        return await main(loop)
+        result = await main(loop)
+        if loop.failures:
+            raise RuntimeError("a callback failed") from loop.failures[0]
+        return result
 
     try:
         with asyncio.Runner(loop_factory=make) as runner:

@@ -50,11 +50,16 @@ class Refuse(RequestFault, frozen=True, kw_only=True):
 
 
 class Ignore(RequestFault, frozen=True, kw_only=True):
-    """Never answer."""
+    """Never answer; a connection that is only accepted (kind ACCEPT) stays mute."""
 
     def treatment(self, gateway: FakeGateway) -> Treat:
         """Do nothing at all."""
-        return lambda _connection, _request: True
+
+        def treat(connection: Connection, request: Request) -> bool:
+            connection.is_mute = request.kind is Kind.ACCEPT
+            return True
+
+        return treat
 
 
 class Delay(RequestFault, frozen=True, kw_only=True):
