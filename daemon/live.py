@@ -124,7 +124,17 @@ def run(
         began = time.perf_counter()
         opened = open_live(state_path, setup)
         seconds = round(time.perf_counter() - began, 3)
-        log.info("started", **_about(config, state_path))  # a refused start says one line only
+        log.info(  # only now: a refused start says one line and nothing else
+            "started",
+            name=config.name,
+            version=__version__,
+            engine=ENGINE_VERSION,
+            python=platform.python_version(),
+            sqlite=sqlite3.sqlite_version,
+            config_sha256=config.sha256,
+            state=str(state_path),
+            pid=os.getpid(),
+        )
         log.info(
             "recovered",
             turns=opened.rerun.turns,
@@ -152,20 +162,6 @@ def run(
             switch.throw(HoldSource.FAULT, "the daemon ended by a fault")
             state.latch.sync()
             raise
-
-
-def _about(config: Config, state_path: Path) -> dict[str, Any]:
-    """What the first line of a log says."""
-    return {
-        "name": config.name,
-        "version": __version__,
-        "engine": ENGINE_VERSION,
-        "python": platform.python_version(),
-        "sqlite": sqlite3.sqlite_version,
-        "config_sha256": config.sha256,
-        "state": str(state_path),
-        "pid": os.getpid(),
-    }
 
 
 class _Daemon:
