@@ -63,7 +63,7 @@ class Committer:
         self._sleep = sleep
         self._turn: Turn | None = None
         self._halting: asyncio.Future[Turn] | None = None
-        self._flattened = _is_flat_and_halted(live)
+        self._flattened = _has_heard_flatten(live)
         self._kills_at_reset = 0
         self._lifting = False
 
@@ -181,9 +181,9 @@ def _is_refused(turn: Turn) -> bool:
     return any(isinstance(output, CommandRefused) for output in turn.outputs)
 
 
-def _is_flat_and_halted(live: Rerun) -> bool:
-    """Whether a wish to flatten, found at the start, has been fulfilled before."""
+def _has_heard_flatten(live: Rerun) -> bool:
+    """Whether a wish to flatten, found at the start, is being fulfilled or has been before."""
     account = live.account
     flat = all(position.quantity == 0 for position in account.portfolio.positions.values())
     halted = account.control.state is TradingState.HALTED
-    return halted and flat and not account.venue.book.working
+    return account.control.flattening or (halted and flat and not account.venue.book.working)
