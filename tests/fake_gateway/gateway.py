@@ -201,7 +201,7 @@ class FakeGateway:
         if request.kind is Kind.HISTORY:
             opened = 1 + sum(len(one.open_history) for one in self.connections)
         entry = Entry(now_ns, connection.number, connection.client_id, request, opened)
-        self.log.entries.append(entry)
+        self.log.add(entry)
         self.rules.count(request)
         if not connection.is_open or connection.is_mute:
             return  # what waited for the request has ended the connection

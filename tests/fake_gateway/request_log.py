@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
@@ -45,6 +46,13 @@ class RequestLog:
     entries: list[Entry] = field(default_factory=list)
     answered: list[Answered] = field(default_factory=list)
     lost_ns: list[int] = field(default_factory=list)
+    listener: Callable[[str], None] | None = None
+
+    def add(self, entry: Entry) -> None:
+        """Keep a request, and tell whoever listens."""
+        self.entries.append(entry)
+        if self.listener is not None:
+            self.listener(_line(entry))
 
     def of(self, kind: Kind | str, symbol: str | None = None) -> list[Entry]:
         """Return the requests of a kind, of one symbol if it is named."""
@@ -72,11 +80,14 @@ class RequestLog:
                 yield entry, entry.request.query
 
     def lines(self) -> Iterator[str]:
-        """Yield a line a request, for a person or a failing test."""
-        for entry in self.entries:
-            seconds = entry.at_ns / SECOND_NS
-            asked = ",".join(entry.request.fields)
-            yield f"{seconds:.3f} connection {entry.connection} {entry.kind} {asked}"
+        """Return a line a request, for a person or a failing test."""
+        return (_line(entry) for entry in self.entries)
+
+
+def _line(entry: Entry) -> str:
+    moment = datetime.fromtimestamp(entry.at_ns / SECOND_NS, UTC)
+    asked = ",".join(entry.request.fields)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}Z connection {entry.connection} {entry.kind} {asked}"
 
 
 class _Nobody(Struct, frozen=True):
