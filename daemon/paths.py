@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from pathlib import Path
 
 from daemon.errors import NotPermittedError, UsageError
@@ -106,6 +108,17 @@ def _is_name(word: str) -> bool:
     return "/" not in word and word not in ("", ".", "..")
 
 
+def as_owner(path: Path) -> str:
+    """This very command line, as the user that a state directory belongs to would type it."""
+    import pwd
+
+    try:
+        owner = ["-u", pwd.getpwuid(path.stat().st_uid).pw_name]
+    except (KeyError, OSError):
+        owner = []
+    return shlex.join(["sudo", *owner, "papertape", *sys.argv[1:]])
+
+
 def _is_a_daemons(path: Path) -> bool:
     """Whether a daemon has used the directory, be it that it has only begun to.
 
@@ -116,8 +129,7 @@ def _is_a_daemons(path: Path) -> bool:
             os.stat(path / name)  # noqa: PTH116 - Path.exists hides that one may not look
         except PermissionError:
             raise NotPermittedError(
-                f"{path}: you may not look into it: use its user, as in `sudo -u papertape "
-                f"papertape …`, or join the group papertape"
+                f"{path}: you may not look into it, nothing was done; type: {as_owner(path)}"
             ) from None
         except OSError:
             continue

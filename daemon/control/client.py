@@ -10,6 +10,7 @@ import msgspec
 
 from daemon.control.wire import LINE_BYTES_MAX, from_line, short_path, to_line
 from daemon.errors import BusyError, NotPermittedError
+from daemon.paths import as_owner
 from daemon.state_directory import SOCKET
 
 ANSWER_WITHIN_S = 5.0
@@ -36,8 +37,7 @@ def ask(
             return from_line(_line(connection))
     except PermissionError:
         raise NotPermittedError(
-            f"{state}: not yours: use its user or group, as in `sudo -u papertape papertape {verb} "
-            f"--state {state}`"
+            f"{state}: you may not ask its daemon, nothing was done; type: {as_owner(state)}"
         ) from None
     except TimeoutError:
         raise BusyError(

@@ -18,6 +18,7 @@ from daemon.errors import BusyError, Exit, NotPermittedError, PapertapeError
 from daemon.feeds.times import iso_z
 from daemon.journal.codec import decode_outputs
 from daemon.journal.reader import JournalReader
+from daemon.paths import as_owner
 from daemon.state_directory import JOURNAL, owner_of
 
 ACKNOWLEDGED_WITHIN_S = 5.0
@@ -38,8 +39,7 @@ def kill(state: Path, *, reason: str, flatten: bool) -> int:
         latch.throw("operator", reason or "papertape kill", flatten=flatten)
     except PermissionError:
         raise NotPermittedError(
-            f"{state}: you may not write there, NOTHING was stopped; type: {_as_its_user(state)}"
-            f"papertape kill --state {state}{' --flatten' if flatten else ''}"
+            f"{state}: you may not write there, NOTHING was stopped; type: {as_owner(state)}"
         ) from None
     latch.sync()
     print("latched" + (" already" if already else "") + ": no new order is accepted")
@@ -121,12 +121,3 @@ def _say_positions(state: Path, *, flatten: bool) -> None:
         for line in lines:
             print(line)
 
-
-def _as_its_user(state: Path) -> str:
-    """`sudo -u OWNER ` for the user the directory belongs to."""
-    import pwd
-
-    try:
-        return f"sudo -u {pwd.getpwuid(state.stat().st_uid).pw_name} "
-    except (KeyError, OSError):
-        return "sudo "

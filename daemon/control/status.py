@@ -86,6 +86,7 @@ def standing_document(
     manifest = again.segment.manifest
     return {
         "name": manifest["config"]["name"],
+        "symbols": manifest["config"]["symbols"],
         **account_document(account, now, bars),
         "latch": None if said is None else said._asdict(),
         "flatten": latch.wants_flat(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -216,3 +217,22 @@ def test_another_config_opens_a_new_segment_and_keeps_the_account(daemon: Daemon
     assert after["cash_usd"] == before["cash_usd"]
     ((reason,),) = daemon.query("SELECT reason FROM segments WHERE segment = 2")
     assert "strategy.params.fast: 3 -> 2" in reason
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can type as another user")
+def test_a_kill_by_a_stranger_says_what_to_type(daemon: Daemon) -> None:
+    daemon.start()
+    assert daemon.stop() == 0
+    daemon.state.chmod(0o750)
+    for folder in daemon.state.parents:
+        if folder.stat().st_uid == os.geteuid() and folder.name.startswith(("pytest", "test")):
+            folder.chmod(0o755)
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    words = ("kill", "--flatten", "--state", str(daemon.state))
+    answer = daemon.shop.process(*words, prefix=nobody)
+    assert answer.code == 77
+    assert answer.out == ""
+    assert answer.lines[0].endswith(
+        f"nothing was done; type: sudo -u root papertape kill --flatten --state {daemon.state}"
+    )
+    assert not (daemon.state / "HALT").exists()
