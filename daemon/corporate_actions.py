@@ -1,4 +1,4 @@
-"""The table of splits and dividends, `corporate_actions.csv`; read, never written here.
+"""The table of splits and dividends, `corporate_actions.csv`: what it must be, and reading it.
 
 Columns: `symbol,kind,effective,ratio,amount_usd,pay_date,source`.
 
@@ -32,7 +32,7 @@ def read_corporate_actions(path: Path) -> tuple[CorporateAction, ...]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            return _parse(path, lines)
+            return parse_corporate_actions(str(path), lines)
     except OSError as error:
         raise RefusedError(
             f"{path}: the corporate actions cannot be read ({error.strerror})"
@@ -41,11 +41,17 @@ def read_corporate_actions(path: Path) -> tuple[CorporateAction, ...]:
         raise RefusedError(f"{path}: not a CSV file in UTF-8") from None
 
 
+def read_actions(path: Path) -> tuple[CorporateAction, ...]:
+    """The same, and none where there is no file."""
+    return read_corporate_actions(path) if path.exists() else ()
+
+
 class _FaultError(Exception):
     """What is wrong with a row."""
 
 
-def _parse(path: Path, lines: Iterable[str]) -> tuple[CorporateAction, ...]:
+def parse_corporate_actions(where: str, lines: Iterable[str]) -> tuple[CorporateAction, ...]:
+    """The same from lines; `where` names them in what is said of a fault."""
     rows = csv.reader(lines)
     problems: list[str] = []
     seen: dict[tuple[str, str, int], int] = {}
@@ -69,7 +75,7 @@ def _parse(path: Path, lines: Iterable[str]) -> tuple[CorporateAction, ...]:
             seen[key] = number
             actions.append(action)
         except _FaultError as fault:
-            problems.append(f"{path}:{number}: {fault}")
+            problems.append(f"{where}:{number}: {fault}")
             if header is None:
                 break
     if problems:

@@ -17,6 +17,7 @@ from daemon.text_table import is_plain, marked
 from replay.record import GapRow
 from replay.tapes import Fault, PlainTapeSpec, Severity, Tape, TapeSpec, open_tape
 from replay.tapes.infer import Inferred, infer
+from replay.tapes.neighbours import about
 
 EXAMPLES_SHOWN = 5
 GAP_SESSIONS_SHOWN = 20
@@ -48,7 +49,9 @@ def data_check(
     opened = open_tape(spec, inferred.symbols, inferred.size, inferred.grid, calendar, state)
     how = list(inferred.how)
     if tape is None:
-        how.append("adjustment not declared: checked as raw")
+        known = about(path)
+        told = f"{known.adjustment} (as imported)" if known else "not declared: checked as raw"
+        how.append(f"adjustment {told}")
     if as_json:
         print(json.dumps(_document(path, opened, inferred, how), indent=2, allow_nan=False))
     else:
@@ -59,7 +62,8 @@ def data_check(
 
 def _spec(path: Path, tape: TapeSpec | None) -> PlainTapeSpec:
     if tape is None:
-        return PlainTapeSpec(path, adjustment="raw")
+        known = about(path)
+        return PlainTapeSpec(path, adjustment=known.adjustment if known else "raw")
     return PlainTapeSpec(
         path,
         dialect=tape.dialect,

@@ -1,4 +1,4 @@
-"""The verbs that need no daemon: replay, verify, init, config, data."""
+"""The verbs that need no daemon: replay, verify, init, config, calendar."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from daemon.cli.common import Json, Set, State, app, calendar_app, config_app, data_app, settings_of
+from daemon.cli.common import Json, Set, State, app, calendar_app, config_app, settings_of
 from daemon.errors import UsageError
 from daemon.paths import journal_meant, resolve_state
 
@@ -133,55 +133,6 @@ def config_schema() -> int:
     from daemon.config.verbs import config_schema as schema
 
     return schema()
-
-
-# --- data ----------------------------------------------------------------------------------------
-
-
-@data_app.command(name="check")
-def data_check(  # noqa: PLR0913 - one parameter an option
-    file: Path,
-    /,
-    *,
-    config: Path | None = None,
-    symbol: str | None = None,
-    size: str | None = None,
-    grid: str | None = None,
-    timezone: str | None = None,
-    dialect: str = "auto",
-    json: Json = False,
-    state: State = None,
-) -> int:
-    """What a file of bars holds, and what is wrong with it; exit 1 on an error in the data.
-
-    Parameters
-    ----------
-    config
-        Take symbols, size, grid and the tape's options from this config.
-    symbol
-        The symbol of the file (default: told by its name or column).
-    size
-        1h, 30m, 15m, 5m or 1m (default: told by the most common step).
-    grid
-        session or clock (default: told by the stamps).
-    timezone
-        Zone of stamps that carry none.
-    dialect
-        auto, papertape, yfinance, ib_async, alpaca, polygon, lean.
-    """
-    from replay.cli import data_check as check
-
-    return check(
-        file=file,
-        state=resolve_state(state),
-        config=config,
-        symbol=symbol,
-        size=size,
-        grid=grid,
-        timezone=timezone,
-        dialect=dialect,
-        as_json=json,
-    )
 
 
 # --- calendar -------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ import msgspec
 from daemon.errors import RefusedError
 from replay.tapes.model import Facts, Loaded
 
-LOADER_VERSION = 1
+LOADER_VERSION = 2
 MAGIC = b"papertape bars 1"
 ENTRIES_MAX = 64
 HASH_CHUNK = 1 << 20

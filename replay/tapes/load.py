@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from daemon.errors import RefusedError
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.expected import BAR_SIZES_NS, each_expected_session
 from daemon.feeds.times import date_text, zone_text
+from replay.tapes.corrected import correct, leave_out
 from replay.tapes.dialects import find_layout
 from replay.tapes.fit import check_grid, check_size
 from replay.tapes.model import (
@@ -20,6 +22,7 @@ from replay.tapes.model import (
     Understood,
     Unexpected,
 )
+from replay.tapes.neighbours import Corrections
 from replay.tapes.options import Source
 from replay.tapes.ordering import put_in_order
 from replay.tapes.placing import UNEXPECTED_SHOWN, Placed, place
@@ -36,16 +39,28 @@ def load(
     grid: str,
     calendar: Calendar,
     sha256: str,
+    corrections: Corrections,
+    since: int | None = None,
 ) -> Loaded:
-    """Read, order, place and check every symbol; `RefusedError` names the file and line."""
-    loading = _Loading(spec, size, grid, calendar)
+    """Read, correct, order, place and check every symbol; `RefusedError` names file and line."""
+    loading = _Loading(spec, size, grid, calendar, corrections, since)
     for source in sources:
         loading.file(source)
     return loading.loaded(sha256)
 
 
 class _Loading:
-    def __init__(self, spec: TapeSpec, size: str, grid: str, calendar: Calendar) -> None:
+    def __init__(
+        self,
+        spec: TapeSpec,
+        size: str,
+        grid: str,
+        calendar: Calendar,
+        corrections: Corrections,
+        since: int | None,
+    ) -> None:
+        self._corrections = corrections
+        self._since = since
         self._spec = spec
         self._size = size
         self._grid = grid
@@ -72,14 +87,20 @@ class _Loading:
             self._symbol(str(source.path), reading.bars.pop(symbol))
 
     def _symbol(self, file: str, bars: RawBars) -> None:
-        if not len(bars):
-            raise RefusedError(f"{file}: holds no bar of {bars.symbol}")
+        self._need_bars(file, bars)
         if all(volume == NO_VOLUME for volume in bars.volume):
             self._has_volume = False
             self._notes.append(f"{bars.symbol}: the source has no volume")
         note = put_in_order(bars, self._findings)
         if note:
             self._notes.append(note)
+        corrections, since = self._corrections.get(bars.symbol, {}), self._since
+        if since is not None:
+            leave_out(bars, set(range(bisect_left(bars.stamps, since))))
+            corrections = {start: one for start, one in corrections.items() if start >= since}
+        if corrections:
+            self._notes += correct(file, bars, corrections)
+        self._need_bars(file, bars)
         check_size(file, bars, self._size)
         first, last = self._dates(file, bars)
         check_grid(file, bars, self._calendar, self._size, self._grid, self._spec.stamps)
@@ -98,6 +119,11 @@ class _Loading:
         if factor is not None:
             self._factors.append(factor)
         self._summaries(placed)
+
+    def _need_bars(self, file: str, bars: RawBars) -> None:
+        if not len(bars):
+            since = "" if self._since is None else f" since {zone_text(self._since, 'UTC')} UTC"
+            raise RefusedError(f"{file}: holds no bar of {bars.symbol}{since}")
 
     def _dates(self, file: str, bars: RawBars) -> tuple[int, int]:
         """The dates of the first and last row; both must be within the calendar."""

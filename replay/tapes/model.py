@@ -221,7 +221,8 @@ class Tape(Struct, frozen=True):
 
     `columns` holds, for each symbol asked for, only bars on expected slots of the calendar;
     quarantined ones are removed and are found in `faults` with their `start`. `sha256` is that of
-    the source file's bytes (several files: of their hashes in the order of the symbols).
+    the source file's bytes (several files: of their hashes in the order of the symbols; corrected
+    bars: of these and the corrections').
     `costs_distorted` says that per-share costs cannot be right because prices are adjusted;
     `suspected_factor` is the largest split factor that shows in the prices, where one does.
     """

@@ -13,6 +13,7 @@ from pathlib import Path
 from daemon.feeds.calendar import Calendar
 from replay.tapes import cache
 from replay.tapes.model import Columns, Facts, GapColumns, Tape, TapeSpec
+from replay.tapes.neighbours import Corrections, check_about, find_corrections
 from replay.tapes.options import Source, check_options, find_sources
 
 
@@ -25,6 +26,7 @@ def open_tape(
     state: Path,
     *,
     use_cache: bool = True,
+    since: int | None = None,
 ) -> Tape:
     """The bars of `symbols`, of `size` (1h …) on `grid` (session or clock).
 
@@ -32,18 +34,24 @@ def open_tape(
     under `state/data/processed` are meant. `RefusedError`, one line with file and line number,
     for a source that cannot be read or is not what the options say; what is wrong with single
     bars is in the tape's `faults` (with `on_bad_bar: refuse` the first structural one is an error).
+    With `since` (ns) older bars are left out and looked at by no check; nothing is cached then.
     """
     check_options(tape, symbols, size, grid)
     sources = find_sources(tape, symbols, size, state / "data")
+    check_about(sources, tape, grid)
+    corrections = find_corrections(sources, size)
     hashes = [cache.file_sha256(source.path, state) for source in sources]
+    if corrections:
+        hashes.append(cache.entry_key(_plain(corrections)))
     sha256 = hashes[0] if len(hashes) == 1 else _hash_of(hashes)
     key = cache.entry_key(_what_decides(tape, sources, hashes, size, grid, calendar))
+    use_cache = use_cache and since is None
     found = cache.fetch(state, key) if use_cache else None
     from_cache = found is not None
     if found is None:
         from replay.tapes.load import load  # a warm start needs none of what reads a source
 
-        loaded = load(sources, tape, size, grid, calendar, sha256)
+        loaded = load(sources, tape, size, grid, calendar, sha256, corrections, since)
         if use_cache and cache.store(state, key, loaded):
             found = cache.fetch(state, key)
         found = found or cache.in_memory(loaded)
@@ -59,13 +67,14 @@ def _what_decides(
     calendar: Calendar,
 ) -> list[object]:
     """Everything the loaded tape depends on; names of files too, since messages hold them."""
-    files = [
-        [source.path.name, sha256, source.symbols]
-        for source, sha256 in zip(sources, hashes, strict=True)
-    ]
+    files: list[object] = [[source.path.name, source.symbols] for source in sources]
     columns = sorted((tape.columns or {}).items())
     options = [tape.dialect, tape.timezone, tape.stamps, tape.adjustment, tape.on_bad_bar]
-    return [files, columns, options, size, grid, calendar.name, calendar.hash]
+    return [files, list(hashes), columns, options, size, grid, calendar.name, calendar.hash]
+
+
+def _plain(corrections: Corrections) -> list[object]:
+    return [[symbol, [list(one) for one in rows.values()]] for symbol, rows in corrections.items()]
 
 
 def _hash_of(hashes: Sequence[str]) -> str:

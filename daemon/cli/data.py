@@ -1,0 +1,376 @@
+"""The verbs around recorded bars: import, update, check, show, diff, correct, action."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from daemon.cli.common import Json, State, data_app
+from daemon.errors import UsageError
+from daemon.paths import resolve_state
+
+if TYPE_CHECKING:
+    from daemon.config import Config
+    from daemon.data.folder import DataFolder
+    from daemon.data.history import History, Wanted
+    from daemon.feeds.calendar import Calendar
+
+action_app = App(name="action", help="Splits and dividends.")
+data_app.command(action_app)
+
+Size = Annotated[
+    Literal["1h", "30m", "15m", "5m", "1m"] | None, Parameter(help="Length of the bars.")
+]
+Symbol = Annotated[str, Parameter(help="The symbol.", allow_leading_hyphen=False)]
+DataConfig = Annotated[
+    Path | None, Parameter(help="Take symbols, size, grid, adjustment and folders from it.")
+]
+
+
+def _folder(state: Path, config: Config | None) -> DataFolder:
+    from daemon.data.folder import DataFolder
+
+    return DataFolder(state / "data" if config is None else config.data_dir(state))
+
+
+def _loaded(config: Path | None, state: Path) -> Config | None:
+    from daemon.config import load_config
+
+    return None if config is None else load_config(config, (), state=state)
+
+
+def _wanted(config: Config) -> Wanted:
+    from daemon.data.history import Wanted
+
+    adjustment = config.tape.adjustment if config.tape is not None else "splits"
+    return Wanted(tuple(config.symbols), config.bars.size, config.bars.grid, adjustment)
+
+
+def _date(name: str, text: str | None) -> int | None:
+    from daemon.feeds.times import parse_date
+
+    if text is None:
+        return None
+    try:
+        return parse_date(text)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from error
+
+
+# --- getting bars ---------------------------------------------------------------------------------
+
+
+@data_app.command(name="import")
+def data_import(
+    *files: Path,
+    symbol: Annotated[list[str] | None, Parameter(negative="")] = None,
+    size: Size = None,
+    config: DataConfig = None,
+    timezone: str | None = None,
+    dialect: str = "auto",
+    adjustment: Literal["raw", "splits", "splits_dividends"] | None = None,
+    replace: Annotated[bool, Parameter(negative="")] = False,
+    state: State = None,
+) -> int:
+    """Merge files of bars into the state's own; the files are kept in data/raw.
+
+    Parameters
+    ----------
+    symbol
+        The symbol of the files, or those to take of several; may be repeated.
+    timezone
+        Zone of stamps that carry none.
+    dialect
+        auto, papertape, yfinance, ib_async, alpaca, polygon, lean.
+    adjustment
+        What the prices are adjusted for (default: the config's, else splits).
+    replace
+        Begin anew with what the files hold; what was there is kept in data/raw.
+    """
+    from daemon.feeds.calendar import load_calendar
+    from replay.data_import import ImportRequest
+    from replay.data_import import data_import as run
+    from replay.tapes import PlainTapeSpec
+
+    if not files:
+        raise UsageError("data import needs a FILE")
+    path = resolve_state(state)
+    loaded = _loaded(config, path)
+    spec = PlainTapeSpec(None, dialect, timezone, adjustment=adjustment or "splits")
+    grid = None
+    if loaded is not None:
+        size, grid = size or loaded.bars.size, loaded.bars.grid
+        if loaded.tape is not None:
+            told = loaded.tape_spec(path)
+            spec = PlainTapeSpec(
+                None,
+                told.dialect if dialect == "auto" else dialect,
+                timezone or told.timezone,
+                told.stamps,
+                adjustment or told.adjustment,
+                columns=told.columns,
+            )
+    symbols = [each.upper() for each in symbol] if symbol else None
+    request = ImportRequest(files, spec, symbols, size, grid, replace)
+    return run(request, _folder(path, loaded), load_calendar(path), path)
+
+
+@data_app.command(name="update")
+def data_update(
+    *,
+    config: Path | None = None,
+    since: str | None = None,
+    source: Annotated[Path | None, Parameter(name="--from")] = None,
+    state: State = None,
+) -> int:
+    """Bring each symbol's bars up to date from Interactive Brokers, or from files.
+
+    Parameters
+    ----------
+    config
+        The config that says which symbols and where the gateway is.
+    since
+        First date for a symbol that has no bars yet.
+    source
+        Take bars from this file ({symbol} stands for the symbol) in place of the gateway.
+    """
+    from daemon.data.update_verb import data_update as run
+    from daemon.feeds.calendar import load_calendar
+
+    if config is None:
+        raise UsageError("data update needs --config FILE: it says which symbols, and the gateway")
+    path = resolve_state(state)
+    loaded = _loaded(config, path)
+    assert loaded is not None, "it was given"
+    calendar = load_calendar(path, loaded.bars.calendar)
+    return run(
+        path,
+        _folder(path, loaded),
+        _wanted(loaded),
+        lambda: _history(loaded, source, calendar, path),
+        calendar,
+        since=_date("--since", since),
+    )
+
+
+def _history(config: Config, source: Path | None, calendar: Calendar, state: Path) -> History:
+    if source is None:
+        raise UsageError("data update: give --from FILE; the gateway is not available yet")
+    from replay.data_import import FileHistory
+    from replay.tapes import PlainTapeSpec
+
+    tape = config.tape
+    spec = PlainTapeSpec(source.absolute())
+    if tape is not None:
+        spec = PlainTapeSpec(source.absolute(), timezone=tape.timezone, stamps=tape.stamps)
+    return FileHistory(spec, config.bars.grid, calendar, state)
+
+
+# --- looking at bars ------------------------------------------------------------------------------
+
+
+@data_app.command(name="check")
+def data_check(  # noqa: PLR0913 - one parameter an option
+    file: Path | None = None,
+    /,
+    *,
+    config: Path | None = None,
+    symbol: str | None = None,
+    size: str | None = None,
+    grid: str | None = None,
+    timezone: str | None = None,
+    dialect: str = "auto",
+    sessions: int = 20,
+    json: Json = False,
+    state: State = None,
+) -> int:
+    """What a file of bars holds, and what is wrong with it; exit 1 on an error in the data.
+
+    Without FILE: whether the state's own bars are fit, against the calendar: is the last session
+    there, are there gaps, spikes, jumps or breaks in the volume. Exit 1, and the reason, if not.
+
+    Parameters
+    ----------
+    config
+        Take symbols, size, grid and the tape's options from this config.
+    symbol
+        The symbol of the file (default: told by its name or column).
+    size
+        1h, 30m, 15m, 5m or 1m (default: told by the most common step).
+    grid
+        session or clock (default: told by the stamps).
+    timezone
+        Zone of stamps that carry none.
+    dialect
+        auto, papertape, yfinance, ib_async, alpaca, polygon, lean.
+    sessions
+        How many of the last sessions are looked at without FILE.
+    """
+    path = resolve_state(state)
+    if file is None:
+        from daemon.feeds.calendar import load_calendar
+        from replay.data_health import data_check_all
+
+        if sessions < 1:
+            raise UsageError(f"--sessions must be at least 1, got {sessions}")
+        loaded = _loaded(config, path)
+        wanted = None if loaded is None else _wanted(loaded)
+        folder, calendar = _folder(path, loaded), load_calendar(path)
+        return data_check_all(path, folder, wanted, calendar, sessions=sessions, as_json=json)
+    from replay.cli import data_check as check
+
+    return check(
+        file=file,
+        state=path,
+        config=config,
+        symbol=symbol,
+        size=size,
+        grid=grid,
+        timezone=timezone,
+        dialect=dialect,
+        as_json=json,
+    )
+
+
+@data_app.command(name="show")
+def data_show(
+    symbol: Symbol,
+    /,
+    *,
+    last: int | None = None,
+    size: Size = None,
+    config: DataConfig = None,
+    state: State = None,
+) -> int:
+    """Draw a symbol's last bars in the terminal.
+
+    Parameters
+    ----------
+    last
+        How many (default: as many as there is room for).
+    """
+    from daemon.data.chart import data_show as show
+
+    path = resolve_state(state)
+    return show(path, _folder(path, _loaded(config, path)), symbol, size, last)
+
+
+@data_app.command(name="diff")
+def data_diff(
+    symbol: Symbol,
+    /,
+    *,
+    size: Size = None,
+    config: DataConfig = None,
+    json: Json = False,
+    state: State = None,
+) -> int:
+    """What bars were said to be when they were seen, and what later; exit 1 if any was revised."""
+    from daemon.data.diff import data_diff as diff
+
+    path = resolve_state(state)
+    return diff(path, _folder(path, _loaded(config, path)), symbol, size, as_json=json)
+
+
+@data_app.command(name="correct")
+def data_correct(  # noqa: PLR0913 - one parameter an option
+    symbol: Symbol,
+    start: str,
+    /,
+    *,
+    reason: str,
+    open_: Annotated[float | None, Parameter(name="--open")] = None,
+    high: float | None = None,
+    low: float | None = None,
+    close: float | None = None,
+    volume: int | None = None,
+    remove: Annotated[bool, Parameter(negative="")] = False,
+    size: Size = None,
+    config: DataConfig = None,
+    state: State = None,
+) -> int:
+    """Correct the bar that begins at START whenever it is read; what was recorded stays.
+
+    Parameters
+    ----------
+    start
+        When the bar begins, exchange time unless a zone is given.
+    reason
+        Why it was wrong.
+    remove
+        There is no such bar: it counts as missing.
+    """
+    from daemon.data.correct import data_correct as correct
+    from daemon.data.corrections import Correction
+    from daemon.feeds.calendar import load_calendar
+
+    path = resolve_state(state)
+    given = (open_, high, low, close)
+    correction = Correction(symbol, size or "", 0, remove, *given, volume, None, reason)
+    folder = _folder(path, _loaded(config, path))
+    return correct(path, folder, correction, start, load_calendar(path))
+
+
+# --- corporate actions ----------------------------------------------------------------------------
+
+
+@action_app.command(name="add")
+def action_add(
+    symbol: Symbol,
+    kind: Literal["split", "dividend"],
+    value: str,
+    /,
+    *,
+    effective: str | None = None,
+    ex: str | None = None,
+    pay: str | None = None,
+    config: DataConfig = None,
+    state: State = None,
+) -> int:
+    """List a split (NVDA split 10:1 --effective DATE) or a dividend (… 0.25 --ex DATE --pay DATE).
+
+    Parameters
+    ----------
+    kind
+        split or dividend.
+    value
+        New:old shares of a split, such as 10:1; dollars a share of a dividend.
+    effective
+        The first session at the new price.
+    ex
+        A dividend's first session without it.
+    pay
+        When it is paid (default: on the ex-date).
+    """
+    from daemon.data.action_table import dividend_of, split_of
+    from daemon.data.action_verb import action_add as add
+    from daemon.feeds.calendar import load_calendar
+
+    path = resolve_state(state)
+    if kind == "split":
+        if (ex or pay) is not None:
+            raise UsageError("a split has --effective, not --ex or --pay")
+        cells = split_of(symbol, value, effective)
+    else:
+        if effective is not None:
+            raise UsageError("a dividend has --ex and --pay, not --effective")
+        cells = dividend_of(symbol, value, ex, pay)
+    return add(path, _folder(path, _loaded(config, path)), cells, load_calendar(path))
+
+
+@action_app.command(name="list")
+def action_list(
+    symbol: Annotated[str | None, Parameter(allow_leading_hyphen=False)] = None,
+    /,
+    *,
+    config: DataConfig = None,
+    json: Json = False,
+    state: State = None,
+) -> int:
+    """The splits and dividends that are listed, of one symbol or all."""
+    from daemon.data.action_table import list_actions
+
+    path = resolve_state(state)
+    return list_actions(path, _folder(path, _loaded(config, path)), symbol, as_json=json)

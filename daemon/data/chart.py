@@ -1,0 +1,116 @@
+"""`papertape data show`: the last bars of a symbol, drawn with characters."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from daemon.data.diff import find_file
+from daemon.data.files import read_series
+from daemon.data.folder import DataFolder
+from daemon.data.series import NO_VOLUME, Numbers
+from daemon.errors import Exit, RefusedError, UsageError
+from daemon.feeds.times import zone_text
+from daemon.text_table import EXCHANGE_ZONE, counted, is_plain, marked
+
+HEIGHT = 14
+WIDTH_OF_A_PIPE = 100
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_BODY, _WICK = "┃", "│"
+_PLAIN = {_BODY: "#", _WICK: "|", "▁": "."} | dict.fromkeys(_BLOCKS[1:], "#")
+
+Bars = Sequence[tuple[int, Numbers]]
+
+
+def data_show(
+    state: Path, folder: DataFolder, symbol: str, size: str | None, last: int | None
+) -> int:
+    """Draw the last bars; as many as the terminal is wide, or `last`."""
+    if last is not None and last < 1:
+        raise UsageError(f"--last must be at least 1, got {last}")
+    file = find_file(folder, symbol, size)
+    series = read_series(file, "", "")
+    if not series.bars:
+        raise RefusedError(f"{file.path}: holds no bar")
+    bars = [(start, series.bars[start][0].numbers) for start in series.starts]
+    room = (shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH_OF_A_PIPE) - 12
+    shown = bars[-min(last or room, max(10, room)) :]
+    first, final = (zone_text(start, EXCHANGE_ZONE) for start in (shown[0][0], shown[-1][0]))
+    many = f"{len(shown):,} of {counted(len(bars), 'bar')}"
+    lines = [
+        f"state   {state}",
+        f"{file.symbol} {file.size}: {many}, {first} to {final} (exchange time)",
+        *chart(shown, plain=is_plain()),
+        _told(shown[-1]),
+    ]
+    print(_drawable("\n".join(lines)))
+    return Exit.OK
+
+
+def chart(bars: Bars, height: int = HEIGHT, *, plain: bool = True) -> list[str]:
+    """Candles of the bars, one column each, prices at the right; below them volumes and days.
+
+    Bars that close below their open are red on a terminal, the others green.
+    """
+    top = max(numbers.high for _, numbers in bars)
+    bottom = min(numbers.low for _, numbers in bars)
+    step = (top - bottom) / height or 1.0
+    lines = []
+    for row in range(height):
+        ceiling = top - row * step
+        cells = [_cell(numbers, ceiling - step, ceiling, plain=plain) for _, numbers in bars]
+        label = ceiling - step / 2
+        lines.append(f"{''.join(cells)} {label:>10,.2f}")
+    if any(numbers.volume > 0 for _, numbers in bars):
+        lines.append(f"{_volumes(bars)}     volume")
+    lines.append(_days(bars))
+    return [line.rstrip() for line in lines]
+
+
+def _cell(numbers: Numbers, floor: float, ceiling: float, *, plain: bool) -> str:
+    """What a bar has between two prices: a part of its body, of its wick, or nothing."""
+    high, low = max(numbers.open, numbers.close), min(numbers.open, numbers.close)
+    if low <= ceiling and high >= floor:
+        mark = _BODY
+    elif numbers.low <= ceiling and numbers.high >= floor:
+        mark = _WICK
+    else:
+        return " "
+    return marked(mark, "red" if numbers.close < numbers.open else "green", plain=plain)
+
+
+def _volumes(bars: Bars) -> str:
+    most = max(numbers.volume for _, numbers in bars)
+    parts = (max(numbers.volume, 0) * (len(_BLOCKS) - 1) / most for _, numbers in bars)
+    return "".join(_BLOCKS[round(part)] for part in parts)
+
+
+def _days(bars: Bars) -> str:
+    """Each session's date under its first bar, where there is room for it."""
+    line, before = "", ""
+    for place, (start, _) in enumerate(bars):
+        day = zone_text(start, EXCHANGE_ZONE)[:10]
+        if day != before and place >= len(line):
+            line = line.ljust(place) + day[5:] + " "
+        before = day
+    return line
+
+
+def _told(bar: tuple[int, Numbers]) -> str:
+    start, numbers = bar
+    volume = "" if numbers.volume == NO_VOLUME else f", volume {numbers.volume:,}"
+    return (
+        f"last {zone_text(start, EXCHANGE_ZONE)}: open {numbers.open:g}, high {numbers.high:g}, "
+        f"low {numbers.low:g}, close {numbers.close:g}{volume}"
+    )
+
+
+def _drawable(text: str) -> str:
+    """The same in plain characters where the terminal knows no others."""
+    encoding = sys.stdout.encoding or os.environ.get("LANG", "")
+    if "utf" in encoding.lower():
+        return text
+    return "".join(_PLAIN.get(mark, mark) for mark in text)

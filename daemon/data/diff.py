@@ -1,0 +1,99 @@
+"""`papertape data diff`: what bars were said to be when they were seen, and what later."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from daemon.data.files import read_series
+from daemon.data.folder import BarFile, DataFolder
+from daemon.data.series import Seen, Sightings
+from daemon.errors import Exit, UsageError
+from daemon.feeds.times import iso_z, zone_text
+from daemon.text_table import EXCHANGE_ZONE, counted, is_plain, table
+
+ROWS_SHOWN = 40
+_NAMES = ("open", "high", "low", "close", "volume")
+
+
+def find_file(folder: DataFolder, symbol: str, size: str | None) -> BarFile:
+    """The processed file of a symbol; UsageError where none or more than one is meant."""
+    there = [file for file in folder.files() if file.symbol == symbol.upper()]
+    meant = [file for file in there if size in (None, file.size)]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise UsageError(f"{symbol}: --size {' or '.join(file.size for file in meant)}?")
+    known = sorted({f"{file.symbol} {file.size}" for file in folder.files()})
+    what = f"{symbol}{f' {size}' if size else ''}"
+    raise UsageError(
+        f"{folder.processed} holds no bars of {what}; it holds {', '.join(known) or 'nothing'}"
+    )
+
+
+def data_diff(
+    state: Path, folder: DataFolder, symbol: str, size: str | None, *, as_json: bool
+) -> int:
+    """Print the bars that were revised; 1 where there are any."""
+    file = find_file(folder, symbol, size)
+    series = read_series(file, "", "")
+    revised = list(series.revised())
+    if as_json:
+        document = {
+            "state_directory": str(state), "symbol": file.symbol, "size": file.size,
+            "path": str(file.path), "bars": len(series.bars), "revised": len(revised),
+            "rows": [_plain(start, sightings) for start, sightings in revised],
+        }  # fmt: skip
+        print(json.dumps(document, indent=2))
+    else:
+        print("\n".join([f"state   {state}", *_lines(file, len(series.bars), revised)]))
+    return Exit.CHECK_FAILED if revised else Exit.OK
+
+
+def _plain(start: int, sightings: Sightings) -> dict[str, Any]:
+    return {
+        "start": iso_z(start),
+        "sightings": [
+            {
+                "seen": iso_z(one.seen) if one.seen else None,
+                "source": one.source,
+                **one.numbers._asdict(),
+            }
+            for one in sightings
+        ],
+    }
+
+
+def _lines(file: BarFile, bars: int, revised: list[tuple[int, Sightings]]) -> list[str]:
+    if not revised:
+        return [f"{file.symbol} {file.size}: {counted(bars, 'bar')}, none was ever revised"]
+    rows = [
+        _row(start, sightings[0], later) for start, sightings in revised for later in sightings[1:]
+    ]
+    header = ["bar begins", *_NAMES, "close %", "seen first", "revised", "source"]
+    lines = table(header, rows[-ROWS_SHOWN:], right=(*_NAMES, "close %"), plain=is_plain())
+    if len(rows) > ROWS_SHOWN:
+        lines.append(f"… and {len(rows) - ROWS_SHOWN:,} before ({file.revisions})")
+    told = f"{len(revised):,} of {counted(bars, 'bar')} revised; what was seen first counts"
+    return [f"{file.symbol} {file.size}: {told}", *lines]
+
+
+def _row(start: int, first: Seen, later: Seen) -> list[str]:
+    cells = [
+        "" if was == now else f"{_number(was)} → {_number(now)}"
+        for was, now in zip(first.numbers, later.numbers, strict=True)
+    ]
+    change = 100 * (later.numbers.close / first.numbers.close - 1)
+    return [
+        zone_text(start, EXCHANGE_ZONE), *cells, f"{change:+.2f}" if change else "",
+        _when(first.seen), _when(later.seen), later.source,
+    ]  # fmt: skip
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def _when(seen: int) -> str:
+    return zone_text(seen, EXCHANGE_ZONE)[:16] if seen else "before"

@@ -1,0 +1,42 @@
+"""Where bars of the past come from: a gateway, or files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from daemon.core.events import Bar
+from daemon.errors import BusyError
+
+
+class HistoryAwayError(BusyError):
+    """The source does not answer now; what was asked for may be had later."""
+
+
+class History(Protocol):
+    """A source of completed bars, adjusted for the splits known today and for nothing else.
+
+    `name` stands beside each bar that is seen there first.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
+        """The bars that start at `start` or later and end at `end` or before (UTC ns), in order.
+
+        It waits as the source's pace demands. HistoryAwayError where the source does not answer,
+        RefusedError where it never will (an unknown symbol, no permission).
+        """
+
+    async def close(self) -> None:
+        """Let go of the source."""
+
+
+class Wanted(NamedTuple):
+    """What a caller wants kept up to date, and how it is cut and adjusted."""
+
+    symbols: tuple[str, ...]
+    size: str
+    grid: str
+    adjustment: str

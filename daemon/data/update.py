@@ -1,0 +1,181 @@
+"""`papertape data update`: each symbol's bars up to the last that is complete.
+
+What is asked for begins some sessions before the last bar that is there, so holes are filled and
+revisions found. Each chunk is merged and written before the next one is asked for: whoever is
+interrupted goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from daemon.core.events import Bar, Split
+from daemon.core.units import SECOND_NS
+from daemon.data.files import read_series, write_series
+from daemon.data.folder import DataFolder
+from daemon.data.history import History, Wanted
+from daemon.data.progress import Progress
+from daemon.data.series import (
+    Merged,
+    Numbers,
+    Series,
+    Sightings,
+    bring_to_date,
+    make_raw,
+    merge,
+    sighted,
+    splits_until,
+    suspected_split,
+)
+from daemon.errors import RefusedError
+from daemon.feeds.calendar import Calendar
+from daemon.feeds.expected import BAR_SIZES_NS, ExpectedSession, each_expected_session
+from daemon.feeds.times import DAY_NS, date_text, zone_text
+
+SETTLED_NS = 60 * SECOND_NS
+"""A bar that ended so short a time ago may still be on its way."""
+LOOKED_AT_AGAIN = 5
+"""Sessions before the last bar that are asked for again."""
+CHUNK_BARS = 2_000
+DAYS_AT_FIRST = {"1h": 730, "30m": 365, "15m": 180, "5m": 60, "1m": 20}
+"""How far back a symbol without bars is asked for, by size."""
+
+
+class Updated(NamedTuple):
+    """What came of one symbol; `strange` bars fit no expected one or cannot be true."""
+
+    symbol: str
+    merged: Merged
+    strange: int
+    last: int | None
+
+
+class Updater:
+    """Brings series up to date from one source; the caller holds the folder."""
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        wanted: Wanted,
+        history: History,
+        calendar: Calendar,
+        table: Sequence[Split],
+        progress: Progress,
+    ) -> None:
+        self._folder = folder
+        self._wanted = wanted
+        self._history = history
+        self._calendar = calendar
+        self._table = table
+        self._progress = progress
+
+    async def update(self, symbol: str, now: int, since: int | None = None) -> Updated:
+        """Everything that has ended by `now`; a symbol without bars from date `since` on."""
+        wanted, today = self._wanted, self._calendar.exchange_date(now)
+        file = self._folder.file(symbol, wanted.size)
+        series = read_series(file, wanted.grid, wanted.adjustment)
+        self._check(series, str(file.path))
+        bring_to_date(series, self._table, today)
+        until = now - SETTLED_NS
+        sessions = list(self._sessions(series, now, since))
+        total, strange = Merged(), 0
+        for number, chunk in enumerate(_chunks(sessions)):
+            first, last = chunk[0], chunk[-1]
+            end = max((end for end in last.ends if end <= until), default=0)
+            if end <= first.starts[0]:
+                continue
+            self._progress.show(
+                f"{symbol} {wanted.size}: {date_text(first.session.date)} to "
+                f"{date_text(last.session.date)} ({number * len(chunk)}/{len(sessions)} sessions)"
+            )
+            bars = await self._history.fetch(symbol, wanted.size, first.starts[0], end)
+            told, odd = self._told(bars, chunk, end, series, now)
+            merged = merge(series, told)
+            if merged.added or merged.differing:
+                write_series(file, series)
+            total = Merged(*(a + b for a, b in zip(total, merged, strict=True)))
+            strange += odd
+        return Updated(symbol, total, strange, series.last)
+
+    def _check(self, series: Series, path: str) -> None:
+        """RefusedError where what the source gives does not fit to what is there."""
+        wanted = self._wanted
+        if series.adjustment == "splits_dividends":
+            raise RefusedError(
+                f"{path}: its prices are adjusted for dividends, those of {self._history.name} are "
+                f"not: begin anew with `papertape data import --replace`, or move it away"
+            )
+        if series.key.grid != wanted.grid and series.bars:
+            raise RefusedError(
+                f"{path}: its bars are cut on the {series.key.grid} grid, wanted is "
+                f"{wanted.grid} (bars.grid of the config)"
+            )
+
+    def _sessions(self, series: Series, now: int, since: int | None) -> Iterator[ExpectedSession]:
+        calendar, wanted = self._calendar, self._wanted
+        today = calendar.exchange_date(now)
+        if series.last is None:
+            first = since or calendar.exchange_date(now - DAYS_AT_FIRST[wanted.size] * DAY_NS)
+        else:
+            last = first = calendar.exchange_date(series.last)
+            for _ in range(LOOKED_AT_AGAIN):
+                first = calendar.previous_session(first).date
+            # What is older than a split was rounded by it, and would seem revised.
+            following = calendar.next_session(last).date
+            for split in splits_until(self._table, series.key.symbol, today):
+                first = max(first, min(split.effective, following))
+        size_ns = BAR_SIZES_NS[wanted.size]
+        return each_expected_session(calendar, min(first, today), today, size_ns, wanted.grid)
+
+    def _told(
+        self, bars: Sequence[Bar], chunk: list[ExpectedSession], end: int, known: Series, now: int
+    ) -> tuple[dict[int, Sightings], int]:
+        """What the source says of expected bars, in the series' own adjustment."""
+        edges = {
+            start: stop
+            for session in chunk
+            for start, stop in zip(session.starts, session.ends, strict=True)
+            if stop <= end
+        }
+        usable = [bar for bar in bars if edges.get(bar.start) == bar.end and _can_be_true(bar)]
+        rows = ((bar.start, Numbers(bar.open, bar.high, bar.low, bar.close, bar.volume))
+                for bar in usable)  # fmt: skip
+        seen = now // SECOND_NS * SECOND_NS
+        fetched = Series(known.key, "splits", bars=sighted(rows, seen, self._history.name))
+        if known.adjustment == "raw":
+            make_raw(fetched, self._table, self._calendar.exchange_date(now))
+        self._refuse_a_split(known, fetched)
+        return fetched.bars, len(bars) - len(usable)
+
+    def _refuse_a_split(self, known: Series, fetched: Series) -> None:
+        ratio = suspected_split(known, fetched.bars)
+        if ratio is None or known.last is None:
+            return
+        symbol = known.key.symbol
+        effective = self._calendar.next_session(self._calendar.exchange_date(known.last)).date
+        raise RefusedError(
+            f"{symbol}: {self._history.name} gives prices that are {1 / ratio} of those seen until "
+            f"{zone_text(known.last, self._calendar.zone)}: if that was a split, `papertape data "
+            f"action add {symbol} split {ratio.numerator}:{ratio.denominator} --effective "
+            f"{date_text(effective)}` and update again"
+        )
+
+
+def _chunks(sessions: Sequence[ExpectedSession]) -> Iterator[list[ExpectedSession]]:
+    chunk: list[ExpectedSession] = []
+    bars = 0
+    for session in sessions:
+        chunk.append(session)
+        bars += len(session.starts)
+        if bars >= CHUNK_BARS:
+            yield chunk
+            chunk, bars = [], 0
+    if chunk:
+        yield chunk
+
+
+def _can_be_true(bar: Bar) -> bool:
+    prices = (bar.open, bar.high, bar.low, bar.close)
+    inside = bar.low <= min(bar.open, bar.close) and max(bar.open, bar.close) <= bar.high
+    return inside and all(0 < price < float("inf") for price in prices) and bar.volume >= 0
