@@ -17,7 +17,7 @@ SOAK_ARGS ?=
 UV_VERSION := 0.13.9
 
 .PHONY: help demo test lint references format dashboards bench soak coverage lock hooks clean browser \
-	service-tools install-service uninstall-service
+	service-tools monitoring-tools install-service uninstall-service
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -27,7 +27,7 @@ help: ## this list
 demo: $(VENV)/.installed ## the daemon on a bundled tape, killed and restarted, against its replay
 	@PAPERTAPE=$(BIN)/papertape STATE=$(DEMO_STATE) sh ops/demo.sh
 
-test: browser service-tools lint references ## style, types, import rules, references, every test (PYTEST_ARGS=...)
+test: browser service-tools monitoring-tools lint references ## style, types, import rules, references, every test (PYTEST_ARGS=...)
 	$(PY) -m pytest $(PYTEST_ARGS)
 
 # --- papertape as a service of systemd (as root; systemd/README.md) ---------------------------------
@@ -148,6 +148,28 @@ service-tools:
 	fi; \
 	if [ "$$(id -u)" != 0 ]; then \
 		echo "SKIPPING tests of the service under a real systemd: they need root"; \
+	fi
+
+# The alerts are tried by Prometheus's and Alertmanager's own programs. Debian's packages would start both
+# as services, so where they are not installed they are unpacked into .venv, for the tests alone.
+MONITORING = prometheus prometheus-alertmanager
+
+monitoring-tools: $(VENV)/.created
+	@missing=; \
+	for name in promtool prometheus amtool prometheus-alertmanager; do \
+		PATH="$$PATH:$(CURDIR)/$(VENV)/monitoring/usr/bin" command -v $$name >/dev/null 2>&1 || \
+			missing="$$missing $$name"; \
+	done; \
+	if [ -n "$$missing" ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "unpacking Debian's $(MONITORING) into $(VENV)/monitoring for the tests of the alerts"; \
+		folder="$(CURDIR)/$(VENV)/monitoring"; mkdir -p "$$folder"; \
+		{ [ "$$(id -u)" != 0 ] || apt-get update -q; } >/dev/null 2>&1 </dev/null; \
+		(cd "$$folder" && apt-get download -q $(MONITORING) && \
+			for package in *.deb; do dpkg-deb -x "$$package" .; done && rm -f ./*.deb) \
+			>/dev/null 2>&1 </dev/null && missing=; \
+	fi; \
+	if [ -n "$$missing" ]; then \
+		echo "SKIPPING tests of the alerts that need:$$missing (apt-get install $(MONITORING))"; \
 	fi
 
 # Versions move only here: one resolution for every supported Python and platform, hashes, no address.
