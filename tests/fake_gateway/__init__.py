@@ -3,7 +3,7 @@
 from tests.fake_gateway.clock import SECOND_NS, LoopClock, ManualClock, instant_ns
 from tests.fake_gateway.gateway import FakeGateway
 from tests.fake_gateway.market import Instrument, Market, MarketBar, bars_from, session_starts
-from tests.fake_gateway.pacing import violations
+from tests.fake_gateway.pacing import crowded, violations
 from tests.fake_gateway.requests import Kind
 from tests.fake_gateway.sessions import Hours
 from tests.fake_gateway.settings import Settings
@@ -26,6 +26,7 @@ __all__ = [
     "Step",
     "VirtualTimeLoop",
     "bars_from",
+    "crowded",
     "instant_ns",
     "run_virtually",
     "session_starts",

@@ -45,6 +45,7 @@ class Connection(asyncio.Protocol):
         self.delay_s = 0.0
         self.framing = Framing.WHOLE
         self.open_history: set[int] = set()
+        self.lost_streams: set[int] = set()  # a client may cancel what it does not know is gone
         self.cut_next = False
         self._transport: asyncio.Transport | None = None
         self._unframer = Unframer()

@@ -8,7 +8,7 @@ from tests.fake_gateway import answers
 from tests.fake_gateway.mangling import Mangling, mangled
 from tests.fake_gateway.pacing import Pacer
 from tests.fake_gateway.requests import HistoryQuery, Request
-from tests.fake_gateway.sessions import bar_date, end_instant, step_refused, window
+from tests.fake_gateway.sessions import SIZES_NS, bar_date, end_instant, step_refused, window
 from tests.fake_gateway.texts import Text, words
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class HistoryDesk:
 
     def __init__(self, gateway: FakeGateway) -> None:
         self._gateway = gateway
-        self._pacer = Pacer()
+        self._pacer = Pacer(gateway.settings.history_max)
 
     def history(
         self, connection: Connection, request: Request, wrong: Mangling | None = None
@@ -79,9 +79,21 @@ class HistoryDesk:
         """Return what a legal request gets now, and the span it asked for."""
         now_ns = self._gateway.clock.now_ns()
         end_ns = min(end_instant(query.end, now_ns) or now_ns, now_ns)
-        span = window(query.duration, end_ns, instrument.hours, regular=query.regular_hours)
+        settings = self._gateway.settings
+        span = window(
+            query.duration,
+            end_ns,
+            instrument.hours,
+            regular=query.regular_hours,
+            days_are_sessions=settings.days == "sessions",
+        )
         assert span is not None, "the duration was checked"
-        bars = instrument.shown(query.bar_size, *span, now_ns, regular=query.regular_hours)
+        first_ns = span[0]
+        if settings.first_bar == "overlapping":
+            first_ns -= SIZES_NS[query.bar_size] - 1
+        bars = instrument.shown(
+            query.bar_size, first_ns, span[1], now_ns, regular=query.regular_hours
+        )
         return bars, span
 
     def cancel(self, connection: Connection, request: Request) -> None:
@@ -91,11 +103,12 @@ class HistoryDesk:
             connection.open_history.discard(number)
             self._gateway.streams.end(connection, number)
             connection.send_error(162, words(162, "cancelled", request_id=number), number)
-        else:
+            return
+        if number not in connection.lost_streams:
             self._gateway.complain(
                 f"connection {connection.number} cancelled history request {number}, which was over"
             )
-            connection.send_usual(366, number)
+        connection.send_usual(366, number)
 
     def head_timestamp(self, connection: Connection, request: Request) -> None:
         """Answer where a symbol's history begins."""

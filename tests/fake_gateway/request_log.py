@@ -29,6 +29,11 @@ class Entry(Struct, frozen=True):
         """The request's kind."""
         return self.request.kind
 
+    @property
+    def when(self) -> str:
+        """The virtual instant, for a person."""
+        return f"{datetime.fromtimestamp(self.at_ns / SECOND_NS, UTC):%Y-%m-%dT%H:%M:%S}Z"
+
 
 class Answered(Struct, frozen=True):
     """What a request came to, once it did: `code` 0 is an answer, others a refusal."""
@@ -85,9 +90,8 @@ class RequestLog:
 
 
 def _line(entry: Entry) -> str:
-    moment = datetime.fromtimestamp(entry.at_ns / SECOND_NS, UTC)
     asked = ",".join(entry.request.fields)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}Z connection {entry.connection} {entry.kind} {asked}"
+    return f"{entry.when} connection {entry.connection} {entry.kind} {asked}"
 
 
 class _Nobody(Struct, frozen=True):

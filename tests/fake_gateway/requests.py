@@ -50,6 +50,9 @@ ORDER_KINDS = frozenset(
     {Kind.PLACE_ORDER, Kind.CANCEL_ORDER, Kind.CANCEL_ALL_ORDERS, Kind.EXERCISE_OPTIONS}
 )
 
+# What a connection begins with is no message that counts against the vendor's limits.
+CONVERSATION = frozenset({Kind.ACCEPT, Kind.GREET})
+
 # Message number -> kind and where the request's number stands among the fields (0: it has none).
 MESSAGES: dict[int, tuple[Kind, int]] = {
     1: (Kind.MARKET_DATA, 2),

@@ -158,11 +158,13 @@ def edge_before(
     return max(start, opens), min(start + size_ns, closes)
 
 
-def window(duration: str, end_ns: int, hours: Hours, *, regular: bool) -> tuple[int, int] | None:
+def window(
+    duration: str, end_ns: int, hours: Hours, *, regular: bool, days_are_sessions: bool = True
+) -> tuple[int, int] | None:
     """Return the span that a duration before an instant covers; None if it is no duration.
 
-    Seconds are seconds of the clock; days are sessions, as the gateway counts them; weeks, months
-    and years are calendar days.
+    Seconds are seconds of the clock; days are sessions, or days that begin at the exchange's
+    midnight; weeks, months and years are calendar days.
     """
     match = _DURATION.fullmatch(duration)
     if match is None:
@@ -170,9 +172,12 @@ def window(duration: str, end_ns: int, hours: Hours, *, regular: bool) -> tuple[
     number, unit = int(match[1]), match[2]
     if unit == "S":
         return end_ns - number * SECOND_NS, end_ns
-    if unit == "D":
+    if unit == "D" and days_are_sessions:
         span = hours.sessions_back(end_ns, number, regular=regular)
         return (end_ns, end_ns) if span is None else (span[0], end_ns)
+    if unit == "D":
+        first = hours.day_of(end_ns - 1) - timedelta(days=number - 1)
+        return _instant(first, time(0, 0), hours.zone), end_ns
     days = {"W": 7, "M": 30, "Y": 365}[unit] * number
     return end_ns - days * DAY_NS, end_ns
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 
@@ -17,4 +19,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     notices: tuple[int, ...] = (2104, 2106, 2158)  # said to each client right after its start
     legal_steps: bool = True  # refuse durations that the vendor's table does not allow for a size
     enforce_pacing: bool = True  # answer requests beyond the vendor's limits with error 162
+    history_max: int = 60  # requests for bars within ten minutes, where pacing is enforced
+    # Nobody has seen whether "2 D" counts sessions or days, and whether a bar that began before the
+    # asked span is shown: a client must be right either way.
+    days: Literal["sessions", "calendar"] = "sessions"
+    first_bar: Literal["inside", "overlapping"] = "inside"
     stream_every_s: float = 5.0  # how often a bar that is kept up to date is sent

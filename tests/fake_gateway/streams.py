@@ -62,12 +62,14 @@ class StreamDesk:
 
     def cancel_real_time_bars(self, connection: Connection, request: Request) -> None:
         """End a subscription; an unknown one is an error."""
-        if not self.end(connection, request.request_id):
+        number = request.request_id
+        if self.end(connection, number):
+            return
+        if number not in connection.lost_streams:
             self._gateway.complain(
-                f"connection {connection.number} cancelled stream {request.request_id}, "
-                "which is not there"
+                f"connection {connection.number} cancelled stream {number}, which is not there"
             )
-            connection.send_usual(300, request.request_id)
+        connection.send_usual(300, number)
 
     def end(self, connection: Connection, request_id: int) -> bool:
         """Stop sending; False if there was nothing to stop."""
@@ -90,6 +92,7 @@ class StreamDesk:
             stream.cancel()
             number = stream.request.request_id
             stream.connection.open_history.discard(number)
+            stream.connection.lost_streams.add(number)
             if code is not None:
                 stream.connection.send_error(code, words(code), number)
         self.streams.clear()
