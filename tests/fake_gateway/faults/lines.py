@@ -57,12 +57,13 @@ class Frame(ScriptedFault, frozen=True, kw_only=True):
     """Lay frames into the stream otherwise: byte by byte, or joined."""
 
     framing: Framing
+    for_s: float | None = None
 
     def apply(self, gateway: FakeGateway) -> None:
-        """Change it on all connections and on new ones."""
-        gateway.framing = self.framing
-        for connection in gateway.connections:
-            connection.framing = self.framing
+        """Change it on all connections and on new ones, until the time is over."""
+        _set_framing(gateway, self.framing)
+        if self.for_s is not None:
+            gateway.later(self.for_s, lambda: _set_framing(gateway, Framing.WHOLE))
 
 
 class Garbage(ScriptedFault, frozen=True, kw_only=True):
@@ -155,6 +156,12 @@ def _of(gateway: FakeGateway, client_id: int | None) -> list[Connection]:
 def _unmute(connections: list[Connection]) -> None:
     for connection in connections:
         connection.is_mute = False
+
+
+def _set_framing(gateway: FakeGateway, framing: Framing) -> None:
+    gateway.framing = framing
+    for connection in gateway.connections:
+        connection.framing = framing
 
 
 def _set_delay(gateway: FakeGateway, seconds: float) -> None:
