@@ -32,7 +32,7 @@ class Display:
         self._live = live
         self._history = History(live.log.without_secrets)
         self._page = StatusPage(silence_s, live.log.without_secrets)
-        self._shown_at = 0.0
+        self._turn_shown_at = 0.0
 
     @property
     def pages(self) -> Mapping[str, Page]:
@@ -48,7 +48,9 @@ class Display:
     def turn(self, turn: Turn, facts: Sequence[LedgerRow]) -> None:
         """A turn is closed."""
         self._history.turn(turn, self._live.rerun.account.control.state.name, facts)
-        if time.monotonic() - self._shown_at >= SHOW_EVERY_S:
+        now = time.monotonic()
+        if now - self._turn_shown_at >= SHOW_EVERY_S:
+            self._turn_shown_at = now
             self.show()
 
     def show(self) -> None:
@@ -56,7 +58,6 @@ class Display:
         from daemon.control.status import running_document
 
         self._page.show(running_document(self._live), self._history.kept())
-        self._shown_at = time.monotonic()
 
 
 def recorded(live: Live) -> Iterator[tuple[Turn, Sequence[LedgerRow]]]:

@@ -13,7 +13,7 @@ import errno
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -115,17 +115,11 @@ def _make(family: int, place: tuple[object, ...], pages: Mapping[str, Page]) -> 
             self._answer(with_body=False)
 
         def _answer(self, *, with_body: bool) -> None:
-            if is_local and not _is_local(self.headers.get("Host", LOCAL)):
-                reply = text_reply(HTTPStatus.MISDIRECTED_REQUEST, "this is not its address")
-            else:
-                reply = _reply(pages, self.path.partition("?")[0])
+            host = self.headers.get("Host", LOCAL) if is_local else LOCAL
+            reply = _reply(pages, host, self.path.partition("?")[0])
             self.send_response(reply.status)
-            self.send_header("Content-Type", reply.content_type)
-            self.send_header("Content-Length", str(len(reply.body)))
-            self.send_header("Cache-Control", "no-store")
-            self.send_header("X-Content-Type-Options", "nosniff")
-            for header in reply.headers:
-                self.send_header(*header)
+            for name, value in (*_headers(reply), *reply.headers):
+                self.send_header(name, value)
             self.end_headers()
             if with_body:
                 self.wfile.write(reply.body)
@@ -161,6 +155,14 @@ def _make(family: int, place: tuple[object, ...], pages: Mapping[str, Page]) -> 
     return Http(place, Handler)  # type: ignore[arg-type]  # typeshed knows pairs; IPv6 has four
 
 
+def _headers(reply: Reply) -> Iterator[tuple[str, str]]:
+    """What every answer has."""
+    yield "Content-Type", reply.content_type
+    yield "Content-Length", str(len(reply.body))
+    yield "Cache-Control", "no-store"
+    yield "X-Content-Type-Options", "nosniff"
+
+
 def _is_local(host: str) -> bool:
     """Whether the name or address in a Host header is this machine's own to itself."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host
@@ -174,7 +176,9 @@ def _is_local(host: str) -> bool:
         return False
 
 
-def _reply(pages: Mapping[str, Page], path: str) -> Reply:
+def _reply(pages: Mapping[str, Page], host: str, path: str) -> Reply:
+    if not _is_local(host):
+        return text_reply(HTTPStatus.MISDIRECTED_REQUEST, f"not served as {host!r}: use {LOCAL}")
     page = pages.get(path)
     if page is None:
         known = ", ".join(sorted(pages))

@@ -93,8 +93,12 @@ class Page:
 
     def open(self, file: Path) -> None:
         """Open a file and wait until it has loaded and drawn."""
+        self.visit(file.resolve().as_uri())
+
+    def visit(self, address: str) -> None:
+        """Open an address and wait until it has loaded and drawn."""
         before = self.loaded
-        self.call("Page.navigate", url=file.resolve().as_uri())
+        self.call("Page.navigate", url=address)
         while self.loaded == before:
             self._note(self._receive())
         self.settle()
