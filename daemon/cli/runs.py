@@ -144,3 +144,39 @@ def reference_check(*names: str, json: Json = False, state: State = None) -> int
     from replay.runs.reference import reference_check as check
 
     return check(names, state=resolve_state(state), as_json=json)
+
+
+@reference_app.command(name="bands")
+def reference_bands(
+    *names: str,
+    account: Annotated[str | None, Parameter(name="--for")] = None,
+    out: Path | None = None,
+    quantile: float = 0.99,
+    margin: float = 1.5,
+    state: State = None,
+) -> int:
+    """Write what is usual, for the alerts on a surge of orders and a day's loss.
+
+    The reference replays are played, and must be as accepted.
+
+    Parameters
+    ----------
+    account
+        The daemon's name (default: the reference's own).
+    out
+        The file of rules for Prometheus (default: reference/bands.yml of the state directory).
+    quantile
+        The share of sessions that are usual.
+    margin
+        How much more than usual raises the alarm.
+    """
+    from replay.runs.bands import reference_bands as write
+
+    return write(
+        names,
+        state=resolve_state(state),
+        account=account,
+        out=out,
+        quantile=quantile,
+        margin=margin,
+    )

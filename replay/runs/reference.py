@@ -47,7 +47,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class _Result:
+class Result:
     """A replayed reference: `verdict` is one of the four words above."""
 
     reference: Reference
@@ -98,7 +98,7 @@ def reference_check(
     results = []
     with tempfile.TemporaryDirectory(prefix="papertape-reference-") as scratch:
         for number, reference in enumerate(chosen):
-            result = _played(reference, state, Path(scratch) / str(number))
+            result = played(reference, state, Path(scratch) / str(number))
             results.append(result)
             if not as_json:
                 print(_line(result, width), flush=True)
@@ -131,7 +131,7 @@ def reference_run(
         raise UsageError("--reason TEXT goes with --accept")
     results = []
     for reference in find_references(names, state=state, folders=folders):
-        result = _played(reference, state, None)
+        result = played(reference, state, None)
         results.append(result)
         lines: Iterable[str] = _run_lines(result)
         if accept_as_baseline and result.run is not None:
@@ -151,11 +151,12 @@ def reference_run(
 # --- playing --------------------------------------------------------------------------------------
 
 
-def _played(reference: Reference, state: Path, out: Path | None) -> _Result:
+def played(reference: Reference, state: Path, out: Path | None) -> Result:
+    """Replay a reference into `out`, or a folder of its own in STATE/runs, and compare it."""
     began = perf_counter()
 
-    def result(verdict: str, **more: Any) -> _Result:
-        return _Result(reference, verdict, perf_counter() - began, **more)
+    def result(verdict: str, **more: Any) -> Result:
+        return Result(reference, verdict, perf_counter() - began, **more)
 
     run = None
     try:
@@ -190,9 +191,7 @@ def _period(config: Path) -> tuple[str | None, str | None]:
 # --- accepting ------------------------------------------------------------------------------------
 
 
-def _accepted_lines(
-    result: _Result, run: RunDirectory, reason: str, now: datetime
-) -> Iterator[str]:
+def _accepted_lines(result: Result, run: RunDirectory, reason: str, now: datetime) -> Iterator[str]:
     """Accept the result unless nothing changed; the lines say old → new."""
     found, reference = result.comparison, result.reference
     if found is not None and _is_unchanged(found):
@@ -234,13 +233,14 @@ def _changes(found: Comparison) -> Iterator[str]:
 # --- telling --------------------------------------------------------------------------------------
 
 
-def _run_lines(result: _Result) -> Sequence[str]:
+def _run_lines(result: Result) -> Sequence[str]:
     if result.comparison is not None:
         return comparison_lines(result.comparison, plain=is_plain())
-    return [_told(result)]
+    return [told(result)]
 
 
-def _told(result: _Result) -> str:
+def told(result: Result) -> str:
+    """A result in one line."""
     if result.comparison is not None:
         return comparison_line(result.comparison)
     if result.verdict == FAILED:
@@ -250,12 +250,12 @@ def _told(result: _Result) -> str:
     return f"{digest}; papertape reference run {name} --accept --reason TEXT accepts it"
 
 
-def _line(result: _Result, width: int) -> str:
+def _line(result: Result, width: int) -> str:
     mark = marked(f"{result.verdict:<11}", _MARKS[result.verdict], plain=is_plain())
-    return f"{mark}  {result.reference.name:<{width}}  {_told(result)} ({result.seconds:.2f} s)"
+    return f"{mark}  {result.reference.name:<{width}}  {told(result)} ({result.seconds:.2f} s)"
 
 
-def _conclusion(results: Sequence[_Result]) -> str:
+def _conclusion(results: Sequence[Result]) -> str:
     bad = [one.reference.name for one in results if one.verdict != OK]
     total = counted(len(results), "reference replay")
     if not bad:
@@ -264,7 +264,7 @@ def _conclusion(results: Sequence[_Result]) -> str:
     return f"{total}, {len(bad)} not as accepted: {', '.join(bad)}; {shown}"
 
 
-def _results_json(results: Sequence[_Result]) -> dict[str, Any]:
+def _results_json(results: Sequence[Result]) -> dict[str, Any]:
     replays = [
         {
             "name": one.reference.name,
@@ -280,5 +280,5 @@ def _results_json(results: Sequence[_Result]) -> dict[str, Any]:
     return {"holds": all(one.verdict == OK for one in results), "replays": replays}
 
 
-def _exit_code(results: Sequence[_Result]) -> int:
+def _exit_code(results: Sequence[Result]) -> int:
     return Exit.OK if all(one.verdict == OK for one in results) else Exit.CHECK_FAILED

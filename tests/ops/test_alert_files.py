@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from daemon.cli import main
+from daemon.errors import Exit
 from daemon.observability.metric_table import METRICS
 from tests.ops.programs import PROMETHEUS, ROOT, RULES, answer_of, program
 
@@ -118,3 +120,22 @@ def test_the_tools_refuse_what_is_broken(tmp_path: Path) -> None:
     (tmp_path / "alerts.yml").write_text(broken, encoding="utf-8")
     words = [program("promtool"), "check", "rules", str(tmp_path / "alerts.yml")]
     assert subprocess.run(words, capture_output=True, check=False).returncode != 0
+
+
+def test_promtool_accepts_the_bands_of_the_shipped_references(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Played for real; the names of their accounts, and no session of theirs far beyond."""
+    out = tmp_path / "bands.yml"
+    assert main(["reference", "bands", "--state", str(tmp_path), "--out", str(out)]) == Exit.OK
+    assert "limits_two_symbols: more than " in capsys.readouterr().out
+    answer_of(program("promtool"), "check", "rules", "--lint-fatal", str(out))
+    rules = [
+        rule
+        for group in yaml.safe_load(out.read_text("utf-8"))["groups"]
+        for rule in group["rules"]
+    ]
+    assert {rule["record"] for rule in rules} == set(BANDS)
+    assert {rule["labels"]["name"] for rule in rules} == {
+        "limits_two_symbols", "sma_cross_nvda", "threshold_amd",
+    }  # fmt: skip
