@@ -21,6 +21,7 @@ from ops.grafana.generator.model import (
 )
 from ops.grafana.generator.promql import (
     ACCOUNT,
+    BOTH,
     OTHER,
     TARGET,
     highest,
@@ -147,7 +148,7 @@ FIRST = Band(
             "Both must be of one engine and one model; configs differ in feed and tape, hence in "
             "their hash.",
             7,
-            (Query(f'papertape_build_info{{{TARGET}, name=~"$name|$other"}}'),),
+            (Query(series("papertape_build_info", whose=BOTH)),),
             columns={
                 "name": Column("Account", unit="string"),
                 "engine": Column("Engine", unit="string"),
@@ -234,21 +235,21 @@ APART = Band(
                 Query(
                     in_range(
                         "papertape_bars_total",
-                        whose=f'{TARGET}, name=~"$name|$other", outcome="received"',
+                        whose=f'{BOTH}, outcome="received"',
                         by=("name",),
                     ),
                 ),
                 Query(
                     in_range(
                         "papertape_bars_total",
-                        whose=f'{TARGET}, name=~"$name|$other", outcome!="received"',
+                        whose=f'{BOTH}, outcome!="received"',
                         by=("name",),
                     ),
                 ),
                 Query(
                     instants(
                         "papertape_last_bar_timestamp_seconds",
-                        whose=f'{TARGET}, name=~"$name|$other"',
+                        whose=BOTH,
                         by=("name",),
                     ),
                 ),

@@ -187,8 +187,8 @@ STATE = Band(
     (
         Panel(
             "timeline",
-            "Feed",
-            "The state of the feed and of the market.",
+            "Feed and market when",
+            "The state of the feed, and whether the market was open.",
             16,
             (
                 Query(code("papertape_feed_state", "state", common.FEED_STATES), "Feed"),

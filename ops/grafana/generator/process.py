@@ -16,7 +16,7 @@ from ops.grafana.generator.model import (
     Section,
 )
 from ops.grafana.generator.promql import (
-    TARGET,
+    UP,
     highest,
     in_range,
     increase,
@@ -35,9 +35,9 @@ NOW = Band(
         Panel(
             "stat",
             "Answers",
-            "Whether the targets that were chosen answered the last scrape.",
+            "Whether the daemon answered the last scrape.",
             3,
-            (Query(f"min(up{{{TARGET}}})"),),
+            (Query(f"max({UP})"),),
             meanings={0: Meaning("NO", RED), 1: Meaning("YES", GREEN)},
             text="unknown",
         ),

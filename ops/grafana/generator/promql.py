@@ -7,6 +7,7 @@ from collections.abc import Sequence
 TARGET = 'job=~"$job", instance=~"$instance"'
 ACCOUNT = f'{TARGET}, name="$name"'
 OTHER = f'{TARGET}, name="$other"'
+BOTH = f'{TARGET}, name=~"$name|$other"'
 
 SEEN = "7d"
 """A daemon that was seen within this time and does not answer is missed, not unknown."""
@@ -15,6 +16,13 @@ SEEN = "7d"
 def series(metric: str, *matchers: str, whose: str = ACCOUNT) -> str:
     """The series of a metric: of the chosen account, unless `whose` says otherwise."""
     return f"{metric}{{{', '.join((whose, *matchers))}}}"
+
+
+KNOWN = f"last_over_time({series('papertape_build_info')}[{SEEN}])"
+"""Where the account was scraped, also while it does not answer."""
+
+UP = f"up{{{TARGET}}} and on (job, instance) {KNOWN}"
+"""Whether the account's own target answers: others may be scraped by any job as well."""
 
 
 def increase(metric: str, *matchers: str, whose: str = ACCOUNT, by: Sequence[str] = ()) -> str:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from ops.grafana.generator import common
 from ops.grafana.generator.model import BLUE, GREEN, ORANGE, RED, Meaning, Steps
-from ops.grafana.generator.promql import SEEN, TARGET, code, highest, reason, series
-
-KNOWN = f"last_over_time({series('papertape_build_info')}[{SEEN}])"
-"""The target of the account, also when it does not answer."""
+from ops.grafana.generator.promql import KNOWN, UP, code, highest, reason, series
 
 # Ten times the place of the trading state: room for what only matters while ACTIVE.
 WAITING, STARTING, SILENT = 1, 40, 90
@@ -52,7 +49,7 @@ REASONS = " or ".join(
         reason(
             "no answer from the daemon",
             STOPS,
-            f"max(up{{{TARGET}}} == 0 and on (job, instance) {KNOWN})",
+            f"max(({UP}) == 0)",
         ),
         reason("kill switch: the file HALT", STOPS, _found("papertape_kill_latch", "> 0")),
         reason("flattening every position", STOPS, _found("papertape_flattening", "> 0")),
