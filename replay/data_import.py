@@ -18,8 +18,10 @@ from daemon.data.progress import Progress
 from daemon.data.series import (
     NO_VOLUME,
     Key,
+    Merged,
     Numbers,
     Series,
+    adjust_together,
     bring_to_date,
     merge,
     sighted,
@@ -143,31 +145,23 @@ def _merge(
 ) -> str:
     """Merge what files say of one symbol with what is there, and say what came of it."""
     file = folder.file(key.symbol, key.size)
-    adjustment = request.spec.adjustment
-    told = Series(key, adjustment)
-    for part in parts:
-        merge(told, sighted(part.bars, now, part.source))
-    assert told.last is not None, "a tape has at least one bar"
-    told.adjusted_until = zone_date(told.last, calendar.zone)
+    adjustment, today = request.spec.adjustment, calendar.exchange_date(now)
     if request.replace and file.path.exists():
         _put_away(file, folder, now)
-        series = Series(key, adjustment, told.adjusted_until)
+        series = Series(key, adjustment)
     else:
         series = read_series(file, key.grid, adjustment)
-        if series.last is None:
-            series.adjusted_until = told.adjusted_until
-    _check(file, series, told)
-    today = calendar.exchange_date(now)
     bring_to_date(series, table, today)
-    bring_to_date(told, table, today)
-    ratio = suspected_split(series, told.bars)
-    if ratio is not None:
-        raise RefusedError(
-            f"{file.path}: prices that are there are {ratio} times those of the import: if that is "
-            f"a split, list it first (`papertape data action add {key.symbol} split "
-            f"{ratio.numerator}:{ratio.denominator} --effective DATE`); otherwise --replace"
-        )
-    merged = merge(series, told.bars)
+    merged = Merged()
+    for part in parts:
+        told = Series(key, adjustment, bars=sighted(part.bars, now, part.source))
+        assert told.last is not None, "a tape has at least one bar"
+        told.adjusted_until = zone_date(told.last, calendar.zone)
+        _check(file, series, told)
+        bring_to_date(told, table, today)
+        _refuse_a_split(file, series, told)
+        merged = Merged(*map(sum, zip(merged, merge(series, told.bars), strict=True)))
+        adjust_together(series, told, table, today)
     write_series(file, series)
     first, last = (zone_text(at, calendar.zone)[:16] for at in (min(series.bars), max(series.bars)))
     differing = ""
@@ -180,6 +174,17 @@ def _merge(
         f"{key.symbol} {key.size}: {counted(merged.added, 'new bar')}, {merged.known:,} known"
         f"{differing}; {file.path} holds {counted(len(series.bars), 'bar')}, {first} to {last}"
     )
+
+
+def _refuse_a_split(file: BarFile, series: Series, told: Series) -> None:
+    ratio = suspected_split(series, told.bars)
+    if ratio is not None:
+        symbol = told.key.symbol
+        raise RefusedError(
+            f"{file.path}: prices that are there are {ratio} times those of the import: if that is "
+            f"a split, list it first (`papertape data action add {symbol} split "
+            f"{ratio.numerator}:{ratio.denominator} --effective DATE`); otherwise --replace"
+        )
 
 
 def _put_away(file: BarFile, folder: DataFolder, now: int) -> None:

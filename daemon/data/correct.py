@@ -7,8 +7,9 @@ from pathlib import Path
 
 from daemon.data.corrections import Correction, add_correction
 from daemon.data.diff import find_file
-from daemon.data.files import read_about, read_series
+from daemon.data.files import read_series
 from daemon.data.folder import DataFolder
+from daemon.data.series import Series
 from daemon.errors import Exit, UsageError
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.expected import BAR_SIZES_NS, GRIDS, bar_edges
@@ -23,22 +24,15 @@ def data_correct(
     `correction` has no start and date yet, and no size where the symbol has one file.
     """
     file = find_file(folder, correction.symbol, correction.size or None)
+    series = read_series(file, "", "")
     begins = parse_when(start, calendar.zone)
-    hours = calendar.session_of(begins)
-    known = read_about(file)
-    starts = [
-        edge
-        for grid in ([known.grid] if known else GRIDS)
-        if hours is not None
-        for edge in bar_edges(hours.opens, hours.closes, BAR_SIZES_NS[file.size], grid)[0]
-    ]
-    if begins not in starts:
+    if begins not in _starts(begins, series, calendar):
         raise UsageError(
             f"no {file.size} bar begins at {zone_text(begins, calendar.zone)} exchange time"
         )
     if not correction.reason.strip():
         raise UsageError("--reason: say why the bar was wrong")
-    if not correction.remove and begins not in read_series(file, "", "").bars:
+    if not correction.remove and begins not in series.bars:
         given = (correction.open, correction.high, correction.low, correction.close)
         if None in given or correction.volume is None:
             raise UsageError(
@@ -58,3 +52,17 @@ def data_correct(
         f"({folder.corrections}); what was recorded stays in {file.path.name}"
     )
     return Exit.OK
+
+
+def _starts(instant: int, series: Series, calendar: Calendar) -> list[int]:
+    """Where the bars of the instant's session begin, as those of the series do."""
+    hours = calendar.session_of(instant)
+    if hours is None:
+        return []
+    size_ns = BAR_SIZES_NS[series.key.size]
+    for grid in [series.key.grid] if series.key.grid else GRIDS:
+        starts, _ = bar_edges(hours.opens, hours.closes, size_ns, grid)
+        here = [start for start in series.bars if hours.opens <= start < hours.closes]
+        if set(here) <= set(starts):
+            return starts
+    return []

@@ -146,6 +146,17 @@ def bring_to_date(series: Series, table: Iterable[Split], today: int) -> None:
         hold_splits(series, [split for split in due if split.effective > until])
 
 
+def adjust_together(series: Series, more: Series, table: Iterable[Split], today: int) -> None:
+    """Two series that were brought to date are one now: say what its prices are adjusted for."""
+    if series.adjusted_until:
+        series.adjusted_until = min(series.adjusted_until, more.adjusted_until)
+    else:
+        series.adjusted_until = more.adjusted_until
+    if series.adjustment == "splits":
+        due = splits_until(table, series.key.symbol, today)
+        series.splits = tuple(split for split in due if split.effective > series.adjusted_until)
+
+
 def make_raw(series: Series, table: Iterable[Split], today: int) -> None:
     """Turn prices that are adjusted for all splits until today into those that were traded at."""
     series.splits = splits_until(table, series.key.symbol, today)

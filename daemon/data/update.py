@@ -20,7 +20,7 @@ from daemon.data.series import (
     Merged,
     Numbers,
     Series,
-    Sightings,
+    adjust_together,
     bring_to_date,
     make_raw,
     merge,
@@ -91,7 +91,8 @@ class Updater:
             )
             bars = await self._history.fetch(symbol, wanted.size, first.starts[0], end)
             told, odd = self._told(bars, chunk, end, series, now)
-            merged = merge(series, told)
+            merged = merge(series, told.bars)
+            adjust_together(series, told, self._table, today)
             if merged.added or merged.differing:
                 write_series(file, series)
             total = Merged(*(a + b for a, b in zip(total, merged, strict=True)))
@@ -130,7 +131,7 @@ class Updater:
 
     def _told(
         self, bars: Sequence[Bar], chunk: list[ExpectedSession], end: int, known: Series, now: int
-    ) -> tuple[dict[int, Sightings], int]:
+    ) -> tuple[Series, int]:
         """What the source says of expected bars, in the series' own adjustment."""
         edges = {
             start: stop
@@ -142,11 +143,13 @@ class Updater:
         rows = ((bar.start, Numbers(bar.open, bar.high, bar.low, bar.close, bar.volume))
                 for bar in usable)  # fmt: skip
         seen = now // SECOND_NS * SECOND_NS
-        fetched = Series(known.key, "splits", bars=sighted(rows, seen, self._history.name))
+        today = self._calendar.exchange_date(now)
+        bars_told = sighted(rows, seen, self._history.name)
+        fetched = Series(known.key, "splits", today, bars=bars_told)
         if known.adjustment == "raw":
-            make_raw(fetched, self._table, self._calendar.exchange_date(now))
+            make_raw(fetched, self._table, today)
         self._refuse_a_split(known, fetched)
-        return fetched.bars, len(bars) - len(usable)
+        return fetched, len(bars) - len(usable)
 
     def _refuse_a_split(self, known: Series, fetched: Series) -> None:
         ratio = suspected_split(known, fetched.bars)

@@ -31,6 +31,11 @@ def numbers(close: float, volume: int = 1000) -> Numbers:
     return Numbers(close, close + 1, close - 1, close, volume)
 
 
+def scaled(one: Numbers, factor: float) -> Numbers:
+    opened, high, low, close = (round(price * factor, 4) for price in one[:4])
+    return Numbers(opened, high, low, close, one.volume)
+
+
 def series(adjustment: str = "splits", until: int = 20240101, **bars: Numbers) -> Series:
     starts = {"first": DAY_1, "second": DAY_2}
     told = sighted(((starts[name], one) for name, one in bars.items()), 5, "file")
@@ -115,9 +120,7 @@ def test_raw_prices_are_not_touched_and_can_be_had_back() -> None:
 )  # fmt: skip
 def test_one_ratio_throughout_may_be_a_split(factor: float, found: Fraction | None) -> None:
     before = [(DAY_1 + n, Numbers(100.0 + n, 110.0 + n, 90.0, 95.0, 7)) for n in range(3)]
-    after = [
-        (start, one._make([*(round(p * factor, 4) for p in one[:4]), 7])) for start, one in before
-    ]
+    after = [(start, scaled(one, factor)) for start, one in before]
     known = Series(KEY, "splits", bars=sighted(before, 1, "a"))
     assert suspected_split(known, sighted(after, 2, "b")) == found
     few = dict(list(sighted(after, 2, "b").items())[:2])
