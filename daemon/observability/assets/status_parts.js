@@ -106,8 +106,8 @@ function showOrders(document_) {
     orders.length === 0 ? h("p", { class: "note" }, "None.") : table(
       ["No.", "Order", "Price", "Status", "Fills at", "Known at", "From"], [0],
       orders.map((each) => [`${each.order_id}`, `${each.side} ${number(each.remaining, 0)} ${each.symbol}`, priceOf(each), statusOf(each),
-        each.fills_at ? `${when(each.fills_at)}${each.overnight ? ", held overnight" : ""}` : "",
-        each.known_at ? when(each.known_at) : "", `${each.origin}${each.reason ? `: ${each.reason}` : ""}`]))]);
+        each.fills_at ? `${stamp(secondsOf(each.fills_at), { zone: false })}${each.overnight ? ", held overnight" : ""}` : "",
+        each.known_at ? stamp(secondsOf(each.known_at), { zone: false }) : "", `${each.origin}${each.reason ? `: ${each.reason}` : ""}`]))]);
 }
 
 function priceOf(order) {
