@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -36,19 +37,37 @@ class NotUnderstoodError(Exception):
 
 
 class Prometheus:
-    """Scrapes the addresses, as often as `every` (a duration of PromQL) says."""
+    """Scrapes the addresses, as often as `every` (a duration of PromQL) says.
 
-    def __init__(self, folder: Path, addresses: Sequence[str], every: str) -> None:
+    With the address of an Alertmanager it evaluates the rules as often, and every duration in them
+    is so many times shorter: hours pass in seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        addresses: Sequence[str],
+        every: str,
+        *,
+        alertmanager: str | None = None,
+        shorter: int = 1,
+    ) -> None:
         config = shutil.copytree(PROMETHEUS, folder / "config") / "prometheus.yml"
         shipped = config.read_text("utf-8")
         paced = shipped.replace("scrape_interval: 15s", f"scrape_interval: {every}")
         paced = paced.replace("scrape_timeout: 10s", f"scrape_timeout: {every}")
         assert paced.count(every) >= 2, "the shipped config has another pace than 15s and 10s"
+        told = [] if alertmanager is None else [alertmanager]
+        if told:
+            paced = paced.replace("evaluation_interval: 15s", f"evaluation_interval: {every}")
+            for rules in sorted((config.parent / "rules").glob("*.yml")):
+                rules.write_text(_shortened(rules.read_text("utf-8"), shorter), encoding="utf-8")
         config.write_text(paced, encoding="utf-8")
-        targets = json.dumps([{"targets": list(addresses)}])  # JSON is YAML
-        (config.parent / "targets" / "papertape.yml").write_text(targets, encoding="utf-8")
-        (config.parent / "targets" / "alertmanager.yml").write_text("[]", encoding="utf-8")
+        for name, targets in (("papertape", list(addresses)), ("alertmanager", told)):
+            listed = json.dumps([{"targets": targets}] if targets else [])  # JSON is YAML
+            (config.parent / "targets" / f"{name}.yml").write_text(listed, encoding="utf-8")
         self._address = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{self._address}"
         self._log = folder / "prometheus.log"
         with self._log.open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
@@ -57,6 +76,8 @@ class Prometheus:
                     f"--config.file={config}",
                     f"--storage.tsdb.path={folder / 'data'}",
                     f"--web.listen-address={self._address}",
+                    f"--web.external-url={self.url}",
+                    f"--web.user-assets={PROMETHEUS.parent}",
                 ],
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -109,3 +130,19 @@ class Prometheus:
 
     def _said(self) -> str:
         return self._log.read_text("utf-8")[-2000:]
+
+
+_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(
+    r"(?P<before>\b(?:keep_firing_)?for: |\[|\boffset )(?P<number>\d+)(?P<unit>[smhd])\b"
+)
+
+
+def _shortened(rules: str, shorter: int) -> str:
+    """Rules in which every duration, of PromQL or of an alert, is so many times shorter."""
+
+    def milliseconds(found: re.Match[str]) -> str:
+        whole = int(found["number"]) * _UNITS_MS[found["unit"]]
+        return f"{found['before']}{max(1, whole // shorter)}ms"
+
+    return _DURATION.sub(milliseconds, rules)

@@ -27,7 +27,7 @@ _OPERATORS = frozenset({"and", "or", "unless", "bool", "offset", "atan2"})
 _AGGREGATIONS = frozenset({"sum", "min", "max", "avg", "count", "topk", "bottomk", "count_values"})
 _FUNCTIONS = _AGGREGATIONS | {
     "abs", "changes", "clamp_max", "clamp_min", "histogram_quantile", "increase", "irate",
-    "label_replace", "last_over_time", "max_over_time", "rate", "time", "vector",
+    "label_replace", "last_over_time", "max_over_time", "rate", "time", "timestamp", "vector",
 }  # fmt: skip
 
 

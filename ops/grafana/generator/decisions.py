@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from ops.grafana.generator import common
-from ops.grafana.generator.model import Band, Column, Page, Panel, Query, Section
+from ops.grafana.generator.model import (
+    BLUE,
+    GREEN,
+    Band,
+    Column,
+    Meaning,
+    Page,
+    Panel,
+    Query,
+    Section,
+)
 from ops.grafana.generator.promql import highest, in_range, increase, total
 
 BY_SYMBOL = ("symbol",)
@@ -18,7 +28,7 @@ def _count(title: str, what: str, metric: str, *, wanted: bool = True, bad: bool
         "stat",
         title,
         f"{what} within the time that the dashboard shows.",
-        4,
+        3,
         (Query(in_range(metric)),),
         decimals=0,
         steps=steps,
@@ -43,6 +53,17 @@ def _columns(title: str, what: str, width: int, query: Query) -> Panel:
 COUNTS = Band(
     4,
     (
+        Panel(
+            "stat",
+            "Orders today",
+            "The strategy's orders since the session before closed; `max_orders_per_day` is about "
+            "them.",
+            3,
+            (Query(highest("papertape_orders_day")),),
+            decimals=0,
+            steps=common.PLAIN,
+            text=common.NOBODY,
+        ),
         _count("Orders", "Orders that were accepted", "papertape_orders_total"),
         _count("Fills", "Fills of any order", "papertape_fills_total"),
         _count(
@@ -53,6 +74,16 @@ COUNTS = Band(
             "Predictions that failed: no number, or not in time",
             "papertape_prediction_failures_total",
             wanted=False,
+        ),
+        Panel(
+            "stat",
+            "Failing in a row",
+            "Predictions that have failed one after the other; several set a hold.",
+            3,
+            (Query(highest("papertape_model_failures")),),
+            decimals=0,
+            steps=common.NONE_WANTED,
+            text=common.NOBODY,
         ),
         _count(
             "Limits broken",
@@ -65,7 +96,7 @@ COUNTS = Band(
             "stat",
             "Working orders",
             "Orders that may still fill, by symbol: those that wait for the next bar, and stops.",
-            4,
+            3,
             (Query(total("papertape_working_orders", by=BY_SYMBOL), "{{symbol}}"),),
             decimals=0,
             steps=common.PLAIN,
@@ -228,7 +259,7 @@ ENDED = Band(
         _columns(
             "Trades by result",
             "Round trips that ended, by what they brought after costs.",
-            8,
+            7,
             Query(
                 f"{increase('papertape_trades_total', by=('symbol', 'result'))} > 0",
                 "{{symbol}} {{result}}",
@@ -239,7 +270,7 @@ ENDED = Band(
             "Costs in this time",
             "What trading cost within the time that the dashboard shows. Slippage is a loss "
             "against the price that the bar showed; a fill that was better counts against it.",
-            8,
+            7,
             (Query(in_range("papertape_costs_usd_total", by=("kind",)), "{{kind}}"),),
             unit="currencyUSD",
             decimals=2,
@@ -247,11 +278,20 @@ ENDED = Band(
             text=common.NOBODY,
         ),
         Panel(
+            "stat",
+            "Overnight",
+            "Whether the config lets a position be held past a close (`flat_before_close`).",
+            3,
+            (Query(highest("papertape_flat_before_close")),),
+            meanings={0: Meaning("MAY HOLD", BLUE), 1: Meaning("FLAT", GREEN)},
+            text=common.NOBODY,
+        ),
+        Panel(
             "timeseries",
             "Holds by source",
             "Who keeps it from trading freely: each line above 0 is a hold that its own source's "
             "rule must lift.",
-            8,
+            7,
             (Query(total("papertape_holds", by=("source",)), "{{source}}"),),
             decimals=0,
             minimum=0,

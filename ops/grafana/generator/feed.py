@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ops.grafana.generator import common
 from ops.grafana.generator.model import (
+    BLUE,
     GREEN,
     ORANGE,
     RED,
     Band,
+    Meaning,
     Page,
     Panel,
     Query,
@@ -217,6 +219,79 @@ STATE = Band(
     ),
 )
 
+EXCHANGE = Band(
+    4,
+    (
+        Panel(
+            "stat",
+            "Market",
+            "What the exchange's calendar says of the feed's time.",
+            3,
+            (Query(highest("papertape_market_open")),),
+            meanings=common.MARKET,
+            text=common.NOBODY,
+        ),
+        Panel(
+            "stat",
+            "Next open",
+            "The open of the next session, early closes and closures told late included.",
+            4,
+            (Query(instants("papertape_next_open_timestamp_seconds")),),
+            unit="dateTimeFromNow",
+            steps=common.PLAIN,
+            text="the calendar ends",
+        ),
+        Panel(
+            "stat",
+            "Next close",
+            "The close of the session that is open, or else of the next one.",
+            4,
+            (Query(instants("papertape_next_close_timestamp_seconds")),),
+            unit="dateTimeFromNow",
+            steps=common.PLAIN,
+            text="the calendar ends",
+        ),
+        Panel(
+            "stat",
+            "Last close",
+            "The close of the last session that has ended.",
+            4,
+            (Query(instants("papertape_previous_close_timestamp_seconds")),),
+            unit="dateTimeFromNow",
+            steps=common.PLAIN,
+            text="none known",
+        ),
+        Panel(
+            "stat",
+            "Hours agree",
+            "Whether the source of the bars states the hours of our calendar. A tape states none.",
+            3,
+            (Query(highest("papertape_calendar_mismatch")),),
+            meanings={0: Meaning("YES", GREEN), 1: Meaning("NO", RED)},
+            text="not stated",
+        ),
+        Panel(
+            "stat",
+            "Feed's time",
+            "A tape has its own time; whatever compares with the world's clock means nothing then.",
+            3,
+            (Query(highest("papertape_feed_live")),),
+            meanings={0: Meaning("TAPE", BLUE), 1: Meaning("LIVE", GREEN)},
+            text=common.NOBODY,
+        ),
+        Panel(
+            "stat",
+            "Bar",
+            "The length of a bar.",
+            3,
+            (Query(highest("papertape_bar_duration_seconds")),),
+            unit="s",
+            steps=common.PLAIN,
+            text=common.NOBODY,
+        ),
+    ),
+)
+
 SOURCE = Band(
     7,
     (
@@ -252,6 +327,7 @@ PAGE = Page(
     "Whether bars come, which did not, and whether their source is well.",
     (
         Section((NOW, BARS, FRESHNESS, STATE)),
+        Section((EXCHANGE,), "Exchange"),
         Section((SOURCE,), "Source"),
     ),
     common.VARIABLES,

@@ -28,6 +28,7 @@ from ops.grafana.generator.promql import (
 )
 
 BY_TASK = ("task",)
+CLOCK = "papertape_clock_timestamp_seconds"
 
 NOW = Band(
     4,
@@ -206,7 +207,7 @@ MACHINE = Band(
             "timeseries",
             "Processor",
             "The part of one core that the daemon uses; idle it is far below 1 %.",
-            6,
+            8,
             (Query(rate("process_cpu_seconds_total"), "core"),),
             unit="percentunit",
             minimum=0,
@@ -215,7 +216,7 @@ MACHINE = Band(
             "timeseries",
             "Memory",
             "What the process holds. A line that rises for weeks is a leak.",
-            6,
+            8,
             (Query(highest("process_resident_memory_bytes"), "resident"),),
             unit="bytes",
             minimum=0,
@@ -224,7 +225,7 @@ MACHINE = Band(
             "timeseries",
             "Open files and sockets",
             "Against what the process may have.",
-            6,
+            8,
             (
                 Query(highest("process_open_fds"), "open"),
                 Query(highest("process_max_fds"), "allowed"),
@@ -232,11 +233,17 @@ MACHINE = Band(
             decimals=0,
             minimum=0,
         ),
+    ),
+)
+
+TIME = Band(
+    7,
+    (
         Panel(
             "timeseries",
             "Silence of the loop",
             "Seconds since the event loop was seen; it beats once a second.",
-            6,
+            12,
             (
                 Query(
                     f"time() - {highest('papertape_loop_seen_timestamp_seconds')}", "seen before"
@@ -245,6 +252,18 @@ MACHINE = Band(
             ),
             unit="s",
             minimum=0,
+        ),
+        Panel(
+            "timeseries",
+            "Clocks",
+            "How far the clock of the machine is ahead of that of Prometheus, and that of the "
+            "feed's source ahead of ours. A tape tells no time.",
+            12,
+            (
+                Query(f"max({series(CLOCK)} - timestamp({series(CLOCK)}))", "ahead of Prometheus"),
+                Query(highest("papertape_clock_skew_seconds"), "source ahead of us"),
+            ),
+            unit="s",
         ),
     ),
 )
@@ -316,7 +335,7 @@ PAGE = Page(
     "Whether what happens is written down, and whether the machine has room for it.",
     (
         Section((NOW, JOURNAL, TURNS)),
-        Section((MACHINE,), "Process"),
+        Section((MACHINE, TIME), "Process"),
         Section((CHECKED,), "Checks and versions"),
     ),
     common.VARIABLES,

@@ -81,6 +81,11 @@ REASONS = " or ".join(
             _recent("papertape_denials_total", "reason"),
             "reason",
         ),
+        reason(
+            "the source states other hours",
+            WANTS_A_LOOK,
+            _found("papertape_calendar_mismatch", "> 0"),
+        ),
         reason("the market is closed", TOLD, _found("papertape_market_open", "== 0")),
     )
 )
