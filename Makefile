@@ -7,8 +7,10 @@ SHELL := /bin/sh
 
 VENV := .venv
 BIN := $(VENV)/bin
+INSYNC := .venv-ib-insync
 PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input
+INSYNC_PIP := $(INSYNC)/bin/python -m pip --disable-pip-version-check --no-input
 
 PYTHON ?=
 PYTEST_ARGS ?=
@@ -64,8 +66,9 @@ dashboards: $(VENV)/.installed-dev ## write ops/grafana/dashboards from ops/graf
 bench: $(VENV)/.installed-dev ## measure the budget and print the table
 	$(PY) -m tests.bench
 
-soak: $(VENV)/.installed-dev ## the property tests and simulations, many more cases (SOAK_ARGS=...)
+soak: $(VENV)/.installed-dev $(INSYNC)/.installed ## property tests, simulations, many more cases (SOAK_ARGS=...)
 	$(PY) -m pytest --hypothesis-profile=soak $(wildcard tests/property tests/simulation) $(SOAK_ARGS)
+	$(INSYNC)/bin/python -m pytest -p no:cacheprovider tests/ib
 
 coverage: $(VENV)/.installed-dev ## the tests again, with branch coverage in htmlcov/
 	$(PY) -m coverage erase
@@ -78,7 +81,7 @@ hooks: $(VENV)/.installed-dev ## run the quick checks before every commit
 	$(PY) -m pre_commit install
 
 clean: ## remove .venv and every cache; state/ stays
-	rm -rf $(VENV) .venv-lock build dist htmlcov .coverage .coverage.* \
+	rm -rf $(VENV) $(INSYNC) .venv-lock build dist htmlcov .coverage .coverage.* \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
@@ -111,6 +114,17 @@ $(VENV)/.installed: $(VENV)/.created requirements.lock pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@echo "installing requirements-dev.lock into $(VENV)"
 	@$(PIP) install -q --no-deps --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@
+
+# ib_insync, the library before ib_async, in an environment of its own: everything else is the same.
+$(INSYNC)/.installed: $(VENV)/.installed-dev requirements-ib-insync.lock
+	@echo "making $(INSYNC), with ib_insync in place of ib_async"
+	@rm -rf $(INSYNC) && $(PY) -m venv $(INSYNC)
+	@$(INSYNC_PIP) install -q --no-deps --require-hashes --only-binary :all: -r requirements-dev.lock
+	@$(INSYNC_PIP) uninstall -q -y ib_async aeventkit
+	@$(INSYNC_PIP) install -q --no-deps --require-hashes --only-binary :all: \
+		-r requirements-ib-insync.lock
+	@$(INSYNC_PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 # The report is looked at in a real browser where one can be had; its tests say so when they skip.
@@ -175,11 +189,12 @@ monitoring-tools: $(VENV)/.created
 # Versions move only here: one resolution for every supported Python and platform, hashes, no address.
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/uv pip compile --quiet --universal \
 	--python-version 3.11 --fork-strategy fewest --generate-hashes --only-binary :all: \
-	--no-emit-index-url --no-emit-find-links --group build
+	--no-emit-index-url --no-emit-find-links
 
 lock: ## resolve the lock files again (LOCK_ARGS=--upgrade for newer versions)
 	@$(FIND_PYTHON); "$$found" -m venv .venv-lock
 	@.venv-lock/bin/python -m pip --disable-pip-version-check install -q uv==$(UV_VERSION)
-	$(LOCK) $(LOCK_ARGS) pyproject.toml -o requirements.lock
-	$(LOCK) $(LOCK_ARGS) --group dev --extra notify --extra parquet -c requirements.lock pyproject.toml \
-		-o requirements-dev.lock
+	$(LOCK) $(LOCK_ARGS) --group build pyproject.toml -o requirements.lock
+	$(LOCK) $(LOCK_ARGS) --group build --group dev --extra notify --extra parquet \
+		-c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) $(LOCK_ARGS) --group ib-insync -c requirements-dev.lock -o requirements-ib-insync.lock

@@ -1,4 +1,4 @@
-"""A client of the fake gateway: the real ib_async over a real socket, on virtual time."""
+"""A client of the fake gateway: the real library over a real socket, on virtual time."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
-
-import ib_async
 
 from tests.fake_gateway import (
     FakeGateway,
@@ -19,6 +17,7 @@ from tests.fake_gateway import (
     bars_from,
     run_virtually,
 )
+from tests.ib.library import IS_INSYNC, library
 
 NEW_YORK = "America/New_York"
 TUESDAY = "2026-11-24"
@@ -56,17 +55,13 @@ def play(
 
 
 @asynccontextmanager
-async def client(gateway: FakeGateway, client_id: int = 17) -> AsyncIterator[ib_async.IB]:
+async def client(gateway: FakeGateway, client_id: int = 17) -> AsyncIterator[library.IB]:
     """Connect as papertape does: read-only, nothing fetched at the start, refusals raised."""
-    ib = ib_async.IB()
+    ib = library.IB()
     ib.RaiseRequestErrors = True
+    less: dict[str, Any] = {} if IS_INSYNC else {"fetchFields": library.StartupFetchNONE}
     await ib.connectAsync(
-        "127.0.0.1",
-        gateway.port,
-        clientId=client_id,
-        timeout=10,
-        readonly=True,
-        fetchFields=ib_async.StartupFetchNONE,
+        "127.0.0.1", gateway.port, clientId=client_id, timeout=10, readonly=True, **less
     )
     try:
         yield ib
@@ -75,21 +70,21 @@ async def client(gateway: FakeGateway, client_id: int = 17) -> AsyncIterator[ib_
         await asyncio.sleep(0.1)
 
 
-def stock(symbol: str = "NVDA") -> ib_async.Stock:
+def stock(symbol: str = "NVDA") -> library.Stock:
     """Return a contract as a user would name it."""
-    return ib_async.Stock(symbol, "SMART", "USD")
+    return library.Stock(symbol, "SMART", "USD")
 
 
 async def history(
-    ib: ib_async.IB,
+    ib: library.IB,
     size: str = "30 mins",
     duration: str = "1 D",
     *,
     end: str = "",
     what: str = "TRADES",
     regular: bool = True,
-    contract: ib_async.Contract | None = None,
-) -> list[ib_async.BarData]:
+    contract: library.Contract | None = None,
+) -> list[library.BarData]:
     """Ask for bars once, as the feed does, with a time-out of ten virtual seconds."""
     bars = await ib.reqHistoricalDataAsync(
         contract or stock(),
@@ -105,7 +100,7 @@ async def history(
     return list(bars)
 
 
-def rows(bars: list[ib_async.BarData]) -> list[tuple[str, float, float, float, float, float]]:
+def rows(bars: list[library.BarData]) -> list[tuple[str, float, float, float, float, float]]:
     """Return bars as (UTC time of the start, open, high, low, close, volume)."""
     return [(_clock(bar.date), bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in bars]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from ib_async import RequestError
 
 from tests.fake_gateway import FakeGateway, Settings, VirtualTimeLoop, violations
+from tests.ib.library import library
 from tests.ib.talking import NEW_YORK, TUESDAY, client, history, morning, play, rows, stock
 
 
@@ -165,7 +165,7 @@ def test_what_is_not_legal_is_refused(duration: str, size: str, end: str, code: 
             ib.errorEvent += lambda *told: codes.append(told[1])
             try:
                 found = await history(ib, size, duration, end=end)
-            except RequestError as error:
+            except library.RequestError as error:
                 codes.append(error.code)
             else:
                 # ib_async takes 321 for a warning and lets the request run into its time-out
@@ -182,7 +182,7 @@ def test_a_client_that_asks_too_often_is_paced() -> None:
     async def scenario(gateway: FakeGateway, loop: VirtualTimeLoop) -> None:
         async with client(gateway) as ib:
             await history(ib)
-            with pytest.raises(RequestError, match="pacing violation"):
+            with pytest.raises(library.RequestError, match="pacing violation"):
                 await history(ib)
             await asyncio.sleep(15)
             assert await history(ib)

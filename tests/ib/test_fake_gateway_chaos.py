@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from datetime import date
 
-import ib_async
 import pytest
 
 from tests.fake_gateway import (
@@ -20,6 +19,7 @@ from tests.fake_gateway import (
 )
 from tests.fake_gateway.chaos import CLASSES, trouble
 from tests.fake_gateway.market import Instrument
+from tests.ib.library import library
 from tests.ib.talking import client, history
 
 MONDAY = date(2026, 11, 23)
@@ -47,7 +47,7 @@ async def poll(gateway: FakeGateway, loop: VirtualTimeLoop, minutes: int) -> lis
     """Ask for bars once a minute, connecting anew when anything goes wrong: a crude client."""
     came: list[str] = []
     for _ in range(minutes):
-        with contextlib.suppress(ConnectionError, TimeoutError, OSError, ib_async.RequestError):
+        with contextlib.suppress(ConnectionError, TimeoutError, OSError, library.RequestError):
             async with client(gateway, client_id=18) as ib:
                 came += [f"{bar.date} {bar.close}" for bar in await history(ib, duration="2 D")]
         await asyncio.sleep(60)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from ib_async import RequestError
 
 from tests.fake_gateway import FakeGateway, VirtualTimeLoop
 from tests.fake_gateway.faults import (
@@ -24,6 +23,7 @@ from tests.fake_gateway.faults import (
     Upstream,
 )
 from tests.fake_gateway.mangling import Mangling
+from tests.ib.library import library
 from tests.ib.talking import client, history, morning, play, rows, stock
 
 REFUSALS = [
@@ -51,7 +51,7 @@ def test_a_request_is_refused_in_the_gateway_s_words(fault: Fault, code: int, te
     async def scenario(gateway: FakeGateway, loop: VirtualTimeLoop) -> None:
         async with client(gateway) as ib:
             gateway.do(fault)
-            with pytest.raises(RequestError, match=text) as refused:
+            with pytest.raises(library.RequestError, match=text) as refused:
                 await history(ib)
             assert refused.value.code == code
             await asyncio.sleep(61)  # longer than any of the faults lasts
@@ -72,7 +72,7 @@ def test_a_refusal_can_wait_for_its_request_and_its_symbol() -> None:
             assert await history(ib)
             assert await history(ib, contract=stock("AMD"), duration="2 D") == []
 
-    with pytest.raises(RequestError):
+    with pytest.raises(library.RequestError):
         play(scenario, market)
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
-import ib_async
 import pytest
 
 from tests.fake_gateway import FakeGateway, Settings, VirtualTimeLoop
 from tests.fake_gateway.faults import Empty, Farm, Fault, KillStreams, Upstream
+from tests.ib.library import library
 from tests.ib.talking import NEW_YORK, TUESDAY, client, morning, play, rows, stock
 
 SOON = f"{TUESDAY}T10:59 {NEW_YORK}"
 
 
-async def follow(ib: ib_async.IB) -> ib_async.BarDataList:
+async def follow(ib: library.IB) -> library.BarDataList:
     """Ask for bars that are kept up to date."""
     return await ib.reqHistoricalDataAsync(
         stock(), "", "1 D", "30 mins", "TRADES", useRTH=True, formatDate=2, keepUpToDate=True,

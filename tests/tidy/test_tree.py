@@ -151,6 +151,15 @@ def test_a_lock_pins_hashes_and_names_no_address(lock: str) -> None:
     assert len(checks.lock_pins(text)) > 10
 
 
+def test_the_lock_of_ib_insync_has_nothing_of_ib_async() -> None:
+    name = "requirements-ib-insync.lock"
+    text = _text(name)
+    pins = checks.lock_pins(text)
+    assert not checks.lock_addresses(name, text) + checks.lock_hashes(name, text)
+    assert {"ib-insync", "eventkit"} <= pins.keys()
+    assert not {"ib-async", "aeventkit"} & pins.keys()
+
+
 def test_the_development_lock_holds_the_run_time_lock() -> None:
     run_time, development = (checks.lock_pins(_text(lock)) for lock in LOCKS)
     assert run_time.items() <= development.items()
