@@ -78,6 +78,7 @@ class Prometheus:
                     f"--web.listen-address={self._address}",
                     f"--web.external-url={self.url}",
                     f"--web.user-assets={PROMETHEUS.parent}",
+                    f"--rules.alert.resend-delay={every}",  # what went before anybody listened
                 ],
                 stdout=log,
                 stderr=subprocess.STDOUT,
