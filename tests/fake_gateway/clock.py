@@ -71,6 +71,10 @@ class ManualClock:
         """Remember a callback; one that is due already runs with the next move."""
         return self._timers.add(at_ns, callback)
 
+    def next_ns(self) -> int | None:
+        """Return the earliest instant that something waits for."""
+        return self._timers.next_ns()
+
     def advance(self, seconds: float) -> None:
         """Move on by seconds, running what falls due in order of its instant."""
         self.advance_to(self._now_ns + round(seconds * SECOND_NS))

@@ -65,6 +65,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer what is complete; a mute connection reads and forgets."""
+        self.gateway.activity += 1
         if self.is_mute:
             return
         if self.framing is Framing.JOINED:
@@ -146,6 +147,7 @@ class Connection(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if self._transport is None or not self.is_open or self.is_mute:
             return
+        self.gateway.activity += 1
         if self.cut_next:
             self._transport.write(data[: len(data) // 2])
             self.close()
@@ -164,6 +166,7 @@ class Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._dripped)
 
     def _dripped(self) -> None:
+        self.gateway.activity += 1
         self._bytewise.popleft()
         self._drip()
 

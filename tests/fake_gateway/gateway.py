@@ -54,6 +54,7 @@ class FakeGateway:
         self.skew_ns = 0
         self.delay_s = 0.0
         self.framing = Framing.WHOLE
+        self.activity = 0  # counts what was read and written, for whoever waits until all is quiet
         self.is_upstream = True  # whether the gateway itself reaches the vendor's servers
         self.history_farm_ok = True
         self.streams = StreamDesk(self)
@@ -178,6 +179,7 @@ class FakeGateway:
     def joined(self, connection: Connection) -> None:
         """Take in a connection that was just made."""
         self._accepted += 1
+        self.activity += 1
         connection.number = self._accepted
         connection.delay_s = self.delay_s
         connection.framing = self.framing
@@ -187,6 +189,7 @@ class FakeGateway:
 
     def left(self, connection: Connection) -> None:
         """Let a connection go; its client id may stay taken for a while."""
+        self.activity += 1
         self.log.lost_ns.append(self.clock.now_ns())
         self.connections.remove(connection)
         self.streams.left(connection)

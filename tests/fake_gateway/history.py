@@ -44,6 +44,12 @@ class HistoryDesk:
         if refusal := self._refusal(query, found):
             gateway.refused(connection, request, *refusal)
             return
+        if not found[0].has(query.bar_size):
+            gateway.complain(
+                f"{found[0].symbol}: the table has no bars as small as {query.bar_size}"
+            )
+            gateway.refused(connection, request, 162, Text.NO_DATA)
+            return
         self._deliver(connection, request, found[0], wrong)
 
     def _deliver(

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from tests.fake_gateway.clock import ManualClock
+from tests.fake_gateway.clock import ManualClock, instant_ns
 from tests.fake_gateway.gateway import FakeGateway
+from tests.fake_gateway.lockstep import TimeKeeper
 from tests.fake_gateway.market import Market
 from tests.fake_gateway.settings import Settings
 
@@ -24,7 +25,8 @@ class ThreadedGateway:
     """Run a gateway beside the test; time stands still until `advance` is called.
 
     Use it as `with ThreadedGateway(market, start) as threaded:`. What touches the gateway goes
-    through `call`, which runs a function in the gateway's thread and returns its result.
+    through `call`, which runs a function in the gateway's thread and returns its result. A daemon
+    in another process may share its time: see lockstep, `keeper.port` and `run_until`.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class ThreadedGateway:
     ) -> None:
         self.clock = ManualClock(start)
         self.gateway = FakeGateway(market, self.clock, settings, port)
+        self.keeper = TimeKeeper(self.gateway, self.clock)
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._ending = asyncio.Event()
@@ -79,6 +82,16 @@ class ThreadedGateway:
         """Move virtual time on, running what falls due."""
         self.call(lambda _gateway: self.clock.advance(seconds))
 
+    def run_until(self, instant: str | int, within_s: float = WAIT_S) -> None:
+        """Let a led daemon run to an instant; returns when it has nothing left to do before it."""
+
+        async def run() -> None:
+            self.keeper.run_to(instant_ns(instant))
+            async with asyncio.timeout(within_s):
+                await self.keeper.held.wait()
+
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(within_s * 2)
+
     def do(self, fault: Fault) -> None:
         """Let a fault happen now."""
         self.call(lambda gateway: gateway.do(fault))
@@ -89,5 +102,7 @@ class ThreadedGateway:
 
     async def _serve(self) -> None:
         async with self.gateway:
+            await self.keeper.open()
             self._started.set()
             await self._ending.wait()
+            self.keeper.close()

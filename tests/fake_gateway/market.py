@@ -101,6 +101,10 @@ class Instrument:
         """Show bars from before an instant in new shares once it has come."""
         self.splits.append(Split(instant_ns(at), ratio))
 
+    def has(self, bar_size: str) -> bool:
+        """Whether bars of a size can be put together from the table."""
+        return all(bar.end_ns - bar.start_ns <= SIZES_NS[bar_size] for bar in self.bars[:1])
+
     def bar_at(self, start: str | int) -> MarketBar:
         """Return the table's bar that starts at an instant."""
         start_ns = instant_ns(start)

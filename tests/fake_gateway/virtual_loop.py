@@ -12,11 +12,30 @@ import asyncio
 import selectors
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from math import ceil
+from typing import Any, Protocol, TypeVar
 
 from tests.fake_gateway.clock import SECOND_NS, LoopClock, instant_ns
 
 _T = TypeVar("_T")
+
+
+class Moved(Protocol):
+    """Where time is, as whoever leads a loop says; held: it stands still there."""
+
+    @property
+    def now(self) -> int:
+        """The instant, UTC nanoseconds."""
+        ...
+
+    @property
+    def held(self) -> bool:
+        """Whether the loop is to wait for the real world."""
+        ...
+
+
+# Asked when a loop has nothing to do before an instant (None: at all).
+Lead = Callable[[int | None], Moved]
 STUCK_AFTER_S = 30.0  # real seconds with neither timer nor event: nothing will ever happen
 BUSY_LOOK_S = 0.05  # real seconds to wait for another thread before looking again
 
@@ -24,7 +43,14 @@ BUSY_LOOK_S = 0.05  # real seconds to wait for another thread before looking aga
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """Run callbacks as usual; when idle, move `time()` to the next timer instead of waiting."""
 
-    def __init__(self, start: str | int) -> None:
+    def __init__(
+        self,
+        start: str | int,
+        lead: Lead | None = None,
+        when_closed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._lead = lead
+        self._when_closed = when_closed
         self._seconds = 0.0
         self._pending = 0
         self._busy: list[Callable[[], bool]] = []
@@ -48,9 +74,27 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Return what `time.time()` would."""
         return self.wall_ns() / SECOND_NS
 
-    def jump(self, seconds: float) -> None:
-        """Move time on; the selector alone calls this."""
-        self._seconds += seconds
+    def close(self) -> None:
+        """As every loop; whoever leads it is let go."""
+        super().close()
+        self._when_closed()
+
+    def pass_time(self, timeout: float | None) -> float:
+        """Let time pass while there is nothing to do: the selector alone calls this.
+
+        Returns how many real seconds it may wait for something to happen before it asks again.
+        """
+        if self._lead is None:
+            if timeout is None:
+                return STUCK_AFTER_S
+            self._seconds += timeout
+            return 0
+        until_ns = None
+        if timeout is not None:
+            until_ns = self.start_ns + ceil((self._seconds + timeout) * SECOND_NS)
+        moved = self._lead(until_ns)
+        self._seconds = max(self._seconds, (moved.now - self.start_ns) / SECOND_NS)
+        return BUSY_LOOK_S if moved.held else 0
 
     @contextmanager
     def holding(self) -> Iterator[None]:
@@ -103,12 +147,11 @@ class _Jumping(selectors.BaseSelector):
             return ready
         if self._loop.is_busy:
             return self._real.select(BUSY_LOOK_S)
-        if timeout is None:
-            if not (ready := self._real.select(STUCK_AFTER_S)):
-                raise RuntimeError("nothing is scheduled and nothing came: the test waits for ever")
-            return ready
-        self._loop.jump(timeout)
-        return []
+        wait_s = self._loop.pass_time(timeout)
+        ready = self._real.select(wait_s)
+        if not ready and wait_s >= STUCK_AFTER_S:
+            raise RuntimeError("nothing is scheduled and nothing came: the test waits for ever")
+        return ready
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """As the real selector."""

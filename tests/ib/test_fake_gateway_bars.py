@@ -118,6 +118,17 @@ def test_after_a_split_older_bars_come_in_new_shares() -> None:
     play(scenario, market)
 
 
+def test_bars_smaller_than_the_table_s_are_never_made_up() -> None:
+    market, _ = morning()
+
+    async def scenario(gateway: FakeGateway, loop: VirtualTimeLoop) -> None:
+        async with client(gateway) as ib:
+            with pytest.raises(library.RequestError):
+                await history(ib, "5 mins")
+
+    assert "no bars as small as 5 mins" in play(scenario, market).complaints[0]
+
+
 def test_quotes_have_no_volume() -> None:
     market, _ = morning()
 
