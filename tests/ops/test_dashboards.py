@@ -19,7 +19,10 @@ TITLE_COLUMN_CHARACTERS = 7
 FIRST_SCREEN_ROWS = 24
 """What a screen of 1,080 pixels shows below Grafana's own bars."""
 
-FOREIGN = {"up": frozenset[str]()}
+FOREIGN = {
+    "up": frozenset[str](),
+    "ALERTS": frozenset({"alertname", "alertstate", "severity"}),
+}
 """Prometheus's own metrics."""
 SCRAPED = frozenset({"job", "instance", "name"})
 HISTOGRAM_PARTS = ("_bucket", "_sum", "_count")

@@ -82,11 +82,14 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
     daemons = [
         _daemon(folder / name, name, port) for name, port in zip((PAPER, TAPE), ports, strict=True)
     ]
-    prometheus = Prometheus(folder, [f"127.0.0.1:{port}" for port in ports], EVERY)
+    addresses = [f"127.0.0.1:{port}" for port in ports]
+    nobody = f"127.0.0.1:{free_port()}"
+    prometheus = Prometheus(folder, addresses, EVERY, alertmanager=nobody, shorter=60)
     began = time.time()
     try:
         for daemon in daemons:
-            daemon.start(wait=False)
+            daemon.start()
+            assert not daemon.ended, daemon.log()
         yield _ask(prometheus, daemons[0], began)
     finally:
         for daemon in daemons:
@@ -116,6 +119,9 @@ def _ask(prometheus: Prometheus, daemon: Daemon, began: float) -> Answers:
     prometheus.wait_for(
         lambda: prometheus.now('sum_over_time(papertape_trading_state{state="HALTED"}[9s]) > 3'),
         "a halt that lasts",
+    )
+    prometheus.wait_for(
+        lambda: prometheus.now('ALERTS{alertname="Halted", alertstate="firing"}'), "an alert"
     )
     to = {query.label: _answer(prometheus, query, began) for query in ASKED}
     values = {f"{key}/{each['name']}": _values(prometheus, each) for key, each in LISTED}
@@ -162,8 +168,10 @@ def test_the_queries_that_need_more_exist() -> None:
 @pytest.mark.parametrize(("key", "variable"), LISTED, ids=lambda each: str(each)[:20])
 def test_a_drop_down_has_choices(answers: Answers, key: str, variable: dict[str, Any]) -> None:
     found = answers.values[f"{key}/{variable['name']}"]
-    if variable["name"] in ("name", "other"):
+    if variable["name"] == "name":
         assert found == {PAPER, TAPE}
+    elif variable["name"] == "other":
+        assert found == {TAPE}  # an account is never compared with itself
     else:
         assert not isinstance(found, NotUnderstoodError)
         assert found
@@ -175,6 +183,13 @@ def test_a_halt_is_seen_at_first_sight(answers: Answers) -> None:
     assert float(verdict[0]["value"][1]) in (HALTED, HALTED + 1)  # open or closed
     reasons = _reasons(answers.to[_first(WHY_NOT).label])
     assert {"kill switch: the file HALT", "held by: operator"} <= reasons
+
+
+def test_an_alert_is_on_the_overview(answers: Answers) -> None:
+    (query,) = (each for each in asked("overview") if each.panel == "Alerts")
+    found = answers.to[query.label]
+    assert not isinstance(found, NotUnderstoodError)
+    assert "Halted" in {each["metric"]["alertname"] for each in found}
 
 
 def test_another_target_that_is_down_is_none_of_the_daemon_s(answers: Answers) -> None:

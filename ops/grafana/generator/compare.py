@@ -34,7 +34,7 @@ from ops.grafana.generator.promql import (
 AGAINST = Variable(
     "other",
     "Against",
-    f"label_values(papertape_build_info{{{TARGET}}}, name)",
+    f'label_values(papertape_build_info{{{TARGET}, name!="$name"}}, name)',
     "The account to compare with, usually a daemon that plays the recorded bars.",
 )
 

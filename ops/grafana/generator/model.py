@@ -43,13 +43,17 @@ Steps = Sequence[tuple[float | None, str]]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its title and how its cells are written."""
+    """A column of a table: its title and how its cells are written.
+
+    `link` is where a click on a cell leads; ${__value.raw} is what stands in it.
+    """
 
     title: str
     unit: str = "none"
     decimals: int | None = None
     meanings: Meanings = field(default_factory=dict)
     steps: Steps = ()
+    link: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from ops.grafana.generator.promql import (
     instants,
     total,
 )
-from ops.grafana.generator.verdict import RECENT, VERDICT, VERDICTS, WEIGHTS, WHY_NOT
+from ops.grafana.generator.verdict import ALERTS, RECENT, VERDICT, VERDICTS, WEIGHTS, WHY_NOT
 
 FIRST = Band(
     5,
@@ -210,7 +210,7 @@ TIMELINE = Band(
             "What was in force when",
             "Trading state, kill switch, feed and market one below the other. Where a lane is "
             "blank the daemon did not answer.",
-            24,
+            17,
             tuple(
                 Query(f"{10 * place} + {expression}", title)
                 for place, (title, expression, _) in enumerate(LANES)
@@ -221,10 +221,22 @@ TIMELINE = Band(
                 for number, meaning in meanings.items()
             },
         ),
+        Panel(
+            "stat",
+            "Alerts",
+            "What Prometheus tells of this account now: red pages, orange waits for a day. "
+            "ops/runbook.md has a heading for each.",
+            7,
+            (Query(ALERTS, "{{alertname}}"),),
+            steps=WEIGHTS,
+            named=True,
+            text=common.NOBODY,
+        ),
     ),
 )
 
 BY_NAME = ("name",)
+THIS_ACCOUNT = "/d/papertape-overview?var-name=${__value.raw}&${__url_time_range}"
 
 ACCOUNTS = Panel(
     "table",
@@ -243,7 +255,7 @@ ACCOUNTS = Panel(
         )
     ),
     columns={
-        "name": Column("Account", unit="string"),
+        "name": Column("Account", unit="string", link=THIS_ACCOUNT),
         "Value #A": Column("State", meanings=common.TRADING),
         "Value #B": Column("Gain today", unit="currencyUSD", decimals=2, steps=common.GAIN),
         "Value #C": Column("Equity (USD)", unit="locale", decimals=2),

@@ -276,7 +276,7 @@ CHECKED = Band(
             "Checks",
             "The one-shot jobs beside the daemon, such as parity and drill: whether each passed "
             "when it ran last, and when that was.",
-            8,
+            6,
             (
                 Query(highest("papertape_check_success", by=("check",))),
                 Query(
@@ -299,7 +299,7 @@ CHECKED = Band(
             "bars",
             "Failures",
             "Failures by task, log lines that could not be written, and faults in counting.",
-            8,
+            6,
             (
                 Query(increase("papertape_task_failures_total", by=BY_TASK), "{{task}}"),
                 Query(increase("papertape_log_lines_dropped_total"), "log lines lost"),
@@ -310,11 +310,26 @@ CHECKED = Band(
             coarsest="5m",
         ),
         Panel(
+            "bars",
+            "Notices",
+            "Messages to people: those that arrived, those that no address took, and those that "
+            "were given up. None of it holds up trading.",
+            6,
+            (
+                Query(increase("papertape_notifications_sent_total"), "sent"),
+                Query(increase("papertape_notifications_failed_total"), "failed"),
+                Query(increase("papertape_notifications_dropped_total"), "dropped"),
+            ),
+            decimals=0,
+            stacked=True,
+            coarsest="15m",
+        ),
+        Panel(
             "table",
             "What runs",
             "Versions, and the hashes of config and model; each start with other ones begins a "
             "segment of the journal.",
-            8,
+            6,
             (Query(series("papertape_build_info")),),
             columns={
                 "version": Column("Version", unit="string"),

@@ -73,10 +73,15 @@ def instants(metric: str, *, whose: str = ACCOUNT, by: Sequence[str] = ()) -> st
     return f"1000 * ({highest(metric, whose=whose, by=by)} > 0)"
 
 
-def reason(text: str, weight: int, found: str, label: str = "") -> str:
-    """A series `reason=TEXT` of value `weight` where `found` has a series; $1 is its `label`."""
-    given = f'"{label}", "(.*)"' if label else '"", ""'
-    return f'label_replace({weight} + 0 * {found}, "reason", "{text}", {given})'
+def reason(text: str, weight: int, found: str, taken: str = "") -> str:
+    """A series `reason=TEXT` of value `weight` for each one found; $1 is its label `taken`."""
+    return label("reason", text, f"{weight} + 0 * {found}", taken)
+
+
+def label(name: str, text: str, found: str, taken: str = "") -> str:
+    """What is found, with one more label; $1 in its text is the label `taken`."""
+    given = f'"{taken}", "(.*)"' if taken else '"", ""'
+    return f'label_replace({found}, "{name}", "{text}", {given})'
 
 
 def _sum(expression: str, by: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.grafana.generator import common
 from ops.grafana.generator.model import BLUE, GREEN, ORANGE, RED, Meaning, Steps
-from ops.grafana.generator.promql import KNOWN, UP, code, highest, reason, series
+from ops.grafana.generator.promql import KNOWN, UP, code, highest, label, reason, series
 
 # Ten times the place of the trading state: room for what only matters while ACTIVE.
 WAITING, STARTING, SILENT = 1, 40, 90
@@ -95,3 +95,14 @@ WHY_NOT = (
 )
 
 WEIGHTS: Steps = ((None, GREEN), (TOLD, BLUE), (WANTS_A_LOOK, ORANGE), (STOPS, RED))
+
+
+def _firing(severity: str, weight: int) -> str:
+    found = f'ALERTS{{alertstate="firing", severity="{severity}", name="$name"}}'
+    return f"{weight} * max by (alertname) ({found})"
+
+
+ALERTS = (
+    f"max by (alertname) ({_firing('page', STOPS)} or {_firing('ticket', WANTS_A_LOOK)})"
+    f" or on () {label('alertname', 'none', '0 * ' + highest('papertape_ready'))}"
+)

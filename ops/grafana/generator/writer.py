@@ -338,6 +338,9 @@ def _properties(column: Column) -> Iterator[models.DynamicConfigValue]:
     if column.meanings or column.steps:
         cell = {"type": "color-text"}
         yield models.DynamicConfigValue(id_val="custom.cellOptions", value=cell)
+    if column.link:
+        link = {"title": column.title, "url": column.link}
+        yield models.DynamicConfigValue(id_val="links", value=[link])
 
 
 def _text(panel: Panel) -> text.Panel:
