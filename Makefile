@@ -19,7 +19,7 @@ SOAK_ARGS ?=
 UV_VERSION := 0.13.9
 
 .PHONY: help demo test lint references format dashboards bench soak coverage lock hooks clean browser \
-	service-tools monitoring-tools install-service uninstall-service
+	service-tools monitoring-tools fault-tools install-service uninstall-service
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -29,7 +29,7 @@ help: ## this list
 demo: $(VENV)/.installed ## the daemon on a bundled tape, killed and restarted, against its replay
 	@PAPERTAPE=$(BIN)/papertape STATE=$(DEMO_STATE) sh ops/demo.sh
 
-test: browser service-tools monitoring-tools lint references ## style, types, import rules, references, every test (PYTEST_ARGS=...)
+test: browser service-tools fault-tools monitoring-tools lint references ## style, types, import rules, references, every test (PYTEST_ARGS=...)
 	$(PY) -m pytest $(PYTEST_ARGS)
 
 # --- papertape as a service of systemd (as root; systemd/README.md) ---------------------------------
@@ -66,8 +66,9 @@ dashboards: $(VENV)/.installed-dev ## write ops/grafana/dashboards from ops/graf
 bench: $(VENV)/.installed-dev ## measure the budget and print the table
 	$(PY) -m tests.bench
 
-soak: $(VENV)/.installed-dev $(INSYNC)/.installed ## property tests, simulations, many more cases (SOAK_ARGS=...)
+soak: $(VENV)/.installed-dev $(INSYNC)/.installed fault-tools ## properties, simulations, faults: many more cases (SOAK_ARGS=...)
 	$(PY) -m pytest --hypothesis-profile=soak $(wildcard tests/property tests/simulation) $(SOAK_ARGS)
+	$(PY) -m pytest -m soak tests/faults $(SOAK_ARGS)
 	$(INSYNC)/bin/python -m pytest -p no:cacheprovider tests/ib
 
 coverage: $(VENV)/.installed-dev ## the tests again, with branch coverage in htmlcov/
@@ -162,6 +163,27 @@ service-tools:
 	fi; \
 	if [ "$$(id -u)" != 0 ]; then \
 		echo "SKIPPING tests of the service under a real systemd: they need root"; \
+	fi
+
+# System calls are made to fail by strace, clocks to lie by libfaketime; a full disk needs a mount.
+FAULT_PACKAGES = strace faketime
+
+fault-tools:
+	@missing=; \
+	for name in $(FAULT_PACKAGES); do \
+		command -v $$name >/dev/null 2>&1 || missing="$$missing $$name"; \
+	done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "installing Debian's$$missing for the tests of faults"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		(apt-get update -q && apt-get install -q -y --no-install-recommends $$missing) \
+			>/dev/null 2>&1 </dev/null && missing=; \
+	fi; \
+	if [ -n "$$missing" ]; then \
+		echo "SKIPPING tests of faults that need:$$missing (as root, apt-get would install them)"; \
+	fi; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "SKIPPING tests of faults on a file system of their own: they need root"; \
 	fi
 
 # The alerts are tried by Prometheus's and Alertmanager's own programs. Debian's packages would start both

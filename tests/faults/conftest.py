@@ -101,7 +101,7 @@ def stopped_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     try:
         daemon.start()
-        daemon.wait_for(lambda: daemon.turns() >= 30)
+        daemon.reach(30)
         assert daemon.stop() == 0
     finally:
         daemon.clean_up()
@@ -116,7 +116,7 @@ def killed_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     try:
         daemon.start()
-        daemon.wait_for(lambda: daemon.turns() >= 30)
+        daemon.reach(30)
         daemon.kill_9()
     finally:
         daemon.clean_up()

@@ -15,7 +15,7 @@ def free_port() -> int:
 
 def page(port: int) -> str:
     """Everything that the metrics say."""
-    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:  # noqa: S310 - our own daemon
+    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         text: str = answer.read().decode()
         return text
 

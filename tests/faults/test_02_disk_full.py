@@ -25,6 +25,7 @@ from tests.faults.trouble import (
     turns_of,
     until_the_first_halt,
 )
+from tests.replay.workshop import Answer
 
 
 def fill_up(disk: Path) -> Path:
@@ -44,7 +45,7 @@ def test_a_disk_that_fills_up_and_is_emptied_again(
     daemon = daemons(shop_of(small_disk / "shop", WEEKS), pace=PACE, settings=busy_settings())
     daemon.log_path = small_disk.parent / "daemon.log"  # row 42 is about the log's own disk
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 20)
+    daemon.reach(20)
     ballast = fill_up(small_disk)
     daemon.wait_for(lambda: "turn_not_committed" in daemon.events())
     assert halted_by_file(daemon.state), "a restart would not know"
@@ -71,7 +72,7 @@ def test_a_disk_that_fills_up_and_is_emptied_again(
     no_traceback(daemon)
 
 
-def readings(daemon: Patient) -> list[object]:
+def readings(daemon: Patient) -> list[Answer]:
     """What still must answer while nothing can be written."""
     return [daemon.type("status"), daemon.type("status", "--json")]
 
@@ -82,7 +83,7 @@ def test_a_daemon_that_dies_on_a_full_disk_starts_again_halted(
     daemon = daemons(shop_of(small_disk / "shop", WEEKS), pace=PACE, settings=busy_settings())
     daemon.log_path = small_disk.parent / "daemon.log"
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 20)
+    daemon.reach(20)
     ballast = fill_up(small_disk)
     daemon.wait_for(lambda: "turn_not_committed" in daemon.events())
     daemon.kill_9()

@@ -23,7 +23,7 @@ from tests.faults.trouble import (
 def test_a_second_writer(daemons: Daemons, three_weeks: Undisturbed) -> None:
     daemon = daemons(pace=PACE, settings=busy_settings())
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 10)
+    daemon.reach(10)
     with closing(sqlite3.connect(daemon.journal, isolation_level=None, timeout=30)) as other:
         other.execute("BEGIN IMMEDIATE")
         daemon.wait_for(lambda: "turn_not_committed" in daemon.events())

@@ -18,14 +18,14 @@ def test_a_snapshot_that_is_held(daemons: Daemons, three_weeks: Undisturbed) -> 
         pace=PACE, settings=busy_settings(**{"observability.metrics": f"127.0.0.1:{port}"})
     )
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 3)
+    daemon.reach(3)
     uri = f"{daemon.journal.as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         (seen,) = reader.execute("SELECT max(seq) FROM turns").fetchone()
         name = 'papertape_journal_size_bytes{file="wal"'
         early = metric(port, name)
-        daemon.wait_for(lambda: daemon.turns() >= 60)
+        daemon.reach(60)
         assert metric(port, name) > early, "nobody could see the log grow"
         assert daemon.wait() == 0
         assert turns_of(daemon) == three_weeks.turns

@@ -49,6 +49,10 @@ def another_schema(path: Path) -> None:
     overwritten(place, b"gate               ")(path)
 
 
+def another_text(path: Path) -> None:
+    path.write_text("a shopping list\n" * 1000)
+
+
 DAMAGES: dict[str, Callable[[Path], None]] = {
     "no header": overwritten(0, bytes(16)),
     "another page size": overwritten(16, b"\x02\x00"),
@@ -58,7 +62,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "noise in the last page": noise_at_the_end,
     "half a file": cut_to(0.5),
     "a page short": cut_to(0.95),
-    "another program's text": lambda path: path.write_text("a shopping list\n" * 1000) and None,
+    "another program's text": another_text,
     "a version that never was": overwritten(60, b"\x00\x00\x7f\xff"),
     "another application": overwritten(68, b"\x00\x00\x00\x01"),
 }

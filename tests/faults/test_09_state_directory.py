@@ -1,5 +1,6 @@
 """The state directory is read-only, somebody else's, or on a file system without locks -> exit 78
-(77 where a file may not even be read) in one line, before anything is said to be ready; mended, it starts with everything it had.
+(77 where a file may not even be read) in one line, before anything is said to be ready; mended, it
+starts with everything it had.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import pytest
 
 from tests.faults.notify import Manager
 from tests.faults.trouble import (
-    Patient,
     WEEKS,
+    Patient,
     busy_settings,
     contents,
     inject,

@@ -1,5 +1,5 @@
-"""A daemon was killed and left its lock, its process number and its socket -> the next one starts at
-once: the lock is the kernel's, and what the files say about it does not count.
+"""A daemon was killed and left its lock, its process number and its socket -> the next one starts
+at once: the lock is the kernel's, and what the files say about it does not count.
 """
 
 from __future__ import annotations

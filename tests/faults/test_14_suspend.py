@@ -29,7 +29,7 @@ def test_every_clock_jumps_by_an_hour(
     offset.write_text("+0")
     daemon = daemons(pace=PACE, settings=busy_settings())
     daemon.start(prefix=with_environment(lying(faketime, offset)))
-    daemon.wait_for(lambda: daemon.turns() >= 40)
+    daemon.reach(40)
     offset.write_text("+3600")
     daemon.wait_for(lambda: daemon.ended or daemon.turns() >= 60)
     assert daemon.wait() == 0
@@ -43,7 +43,7 @@ def test_every_clock_jumps_by_an_hour(
 def test_a_process_that_is_stopped_and_goes_on(daemons: Daemons, three_weeks: Undisturbed) -> None:
     daemon = daemons(pace=PACE, settings=busy_settings())
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 20)
+    daemon.reach(20)
     pid = daemon.pid
     os.kill(pid, signal.SIGSTOP)
     daemon.wait_for(lambda: _is_stopped(pid))

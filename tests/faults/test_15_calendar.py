@@ -21,7 +21,7 @@ def run(daemon: Patient) -> None:
 
 def bars_by_day(daemon: Patient) -> dict[str, int]:
     rows = daemon.query("SELECT substr(start, 1, 10), count(*) FROM bars GROUP BY 1 ORDER BY 1")
-    return dict((str(day), int(count)) for day, count in rows)
+    return {str(day): int(count) for day, count in rows}
 
 
 def silent_days(daemon: Patient) -> list[object]:

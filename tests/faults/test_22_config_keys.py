@@ -1,5 +1,5 @@
-"""A key of the config is misspelt, unknown or there twice -> exit 78 with file, line and the nearest
-name, every mistake at once; nothing is started and no state directory is touched.
+"""A key of the config is misspelt, unknown or there twice -> exit 78 with file, line and the
+nearest name, every mistake at once; nothing is started and no state directory is touched.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CASES = [
         "max_order_per_day",
         "6:27: risk.max_order_per_day: unknown key (did you mean 'max_orders_per_day'?)",
     ),
-    ("quantity: 100", "quantities: 100", "5:57: strategy.params.quantities: unknown"),
+    ("quantity: 100", "quantities: 100", "5:56: strategy.params.quantities: unknown"),
     ("name: shop", "name: shop\nname: shop", "2:1: name: duplicate key (first at line 1)"),
     ("fast: 3", "fast: 3, fast: 4", "5:47: strategy.params.fast: duplicate key"),
 ]

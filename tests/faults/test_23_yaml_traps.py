@@ -1,5 +1,5 @@
-"""A value that YAML takes for something else (16:00, NO, 0123, .nan) -> a typed error with its place
-or the text as it stands, never a number that nobody wrote; a limit that is no number is refused.
+"""A value that YAML takes for something else (16:00, NO, 0123, .nan) -> a typed error with its
+place or the text as it stands, never a number that nobody wrote; no limit without a number.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The config is edited into something wrong and reloaded -> the old one stays in force, whoever asked
-is told why with file and line, and the daemon trades on as if nobody had asked.
+"""The config is edited into something wrong and reloaded -> the old one stays in force, whoever
+asked is told why with file and line, and the daemon trades on as if nobody had asked.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ BAD = {
 }
 
 
-def refusals(daemon: Patient) -> int:
-    return daemon.events().count("reload_refused")
+def wait_for_refusal(daemon: Patient, number: int) -> None:
+    daemon.wait_for(lambda: daemon.events().count("reload_refused") == number)
 
 
 def test_the_old_config_stays(shop: Workshop, daemons: Daemons, three_weeks: Undisturbed) -> None:
@@ -53,14 +53,14 @@ def test_the_old_config_stays(shop: Workshop, daemons: Daemons, three_weeks: Und
         assert words in answer.err
         assert "Traceback" not in answer.err
         daemon.signal(signal.SIGHUP)
-        daemon.wait_for(lambda number=number: refusals(daemon) == number)
+        wait_for_refusal(daemon, number)
         assert words in last_event(daemon, "reload_refused")["problem"]
     shop.config.unlink()
     answer = daemon.type("reload")
     assert answer.code == 78
     assert "No such file" in answer.err
     at = daemon.turns()
-    daemon.wait_for(lambda: daemon.turns() > at + 5)
+    daemon.reach(at + 6)
     assert daemon.stop() == 0
     check_no_turn_lost(daemon, three_weeks)
     assert len(daemon.query("SELECT * FROM segments")) == 1
@@ -72,7 +72,7 @@ def test_a_good_reload_is_a_turn_and_ends_no_segment(shop: Workshop, daemons: Da
     """So that it is seen that the reloads before were heard."""
     daemon = daemons(pace="150000")
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 5)
+    daemon.reach(5)
     shop.config.write_text(CONFIG.replace("limit: 1,", "limit: 2,"))
     answer = daemon.type("reload")
     assert answer.code == 0

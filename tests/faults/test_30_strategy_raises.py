@@ -1,5 +1,5 @@
-"""The strategy raises -> an output like any other: the bar's fills and marks stand, no order comes of
-it, the account is HALTED with the error and its line, the process stays up and answers.
+"""The strategy raises -> an output like any other: the bar's fills and marks stand, no order comes
+of it, the account is HALTED with the error and its line, the process stays up and answers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def test_it_halts_and_says_where(shop: Workshop, daemons: Daemons, how: str, wor
     assert hold["reason"].startswith(words)
     assert daemon.type("status").code == 0
     at = daemon.turns()
-    daemon.wait_for(lambda: daemon.turns() > at + 5)  # bars come in and are marked
+    daemon.reach(at + 6)  # bars come in and are marked
     assert daemon.stop() == 0
     check_the_turn(shop, daemons, daemon.turns())
     no_traceback(daemon)
@@ -63,7 +63,7 @@ def check_the_turn(shop: Workshop, daemons: Daemons, turns: int) -> None:
 def test_a_restart_does_not_call_it_again(shop: Workshop, daemons: Daemons) -> None:
     daemon = daemons(pace=PACE, settings=misbehaving(shop, "raises"))
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 15)
+    daemon.reach(15)
     daemon.kill_9()
     assert calls(shop)[:6] == [1, 2, 3, 4, 5, 6]
     (shop.folder / "calls.txt").unlink()

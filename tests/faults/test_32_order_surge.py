@@ -38,11 +38,11 @@ def orders(daemon: Patient) -> int:
 
 
 def test_the_hourly_limit_pauses(shop: Workshop, daemons: Daemons) -> None:
-    """Three orders a bar, four an hour: the day's last bar is only half an hour after the others."""
+    """Three orders a bar, four an hour: the last bar ends half an hour after the others."""
     shop.strategy("surge", SURGE)
     daemon = daemons(pace="100000", settings=settings(3, max_orders_per_hour="4"))
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 9)
+    daemon.reach(9)
     assert daemon.status()["state"] == "PAUSED"
     assert orders(daemon) == 6 * 3
     assert daemon.query("SELECT ts FROM state_changes") == [("2024-01-02T21:00:00Z",)]
@@ -50,7 +50,7 @@ def test_the_hourly_limit_pauses(shop: Workshop, daemons: Daemons) -> None:
     daemon.start()
     assert daemon.status()["state"] == "PAUSED"
     at = daemon.turns()
-    daemon.wait_for(lambda: daemon.turns() > at + 4)  # on the next day
+    daemon.reach(at + 5)  # on the next day
     assert orders(daemon) == 6 * 3
     assert daemon.type("resume", "--reason", "looked at").code == 0
     daemon.wait_for(lambda: orders(daemon) > 6 * 3)
@@ -64,7 +64,7 @@ def test_thousands_in_one_turn(shop: Workshop, daemons: Daemons) -> None:
     shop.strategy("surge", SURGE)
     daemon = daemons(pace="max", settings=settings(2000, max_orders_per_hour="4"))
     daemon.start(wait=False)
-    daemon.wait_for(lambda: daemon.turns() >= 3)
+    daemon.reach(3)
     assert daemon.stop() == 0
     assert orders(daemon) == 0
     ((denied,),) = daemon.query("SELECT count(*) FROM denials WHERE ts < '2024-01-02T16:00:00Z'")
@@ -85,7 +85,7 @@ def test_the_daily_limit_halts(shop: Workshop, daemons: Daemons) -> None:
     daemon.type("resume", "--reason", "not what lifts it")
     assert daemon.status()["state"] == "HALTED"
     at = daemon.turns()
-    daemon.wait_for(lambda: daemon.turns() > at + 10)  # over the night, too
+    daemon.reach(at + 11)  # over the night, too
     assert orders(daemon) == 10
     assert daemon.type("reset", "--reason", "the strategy is mended").code == 0
     daemon.wait_for(lambda: orders(daemon) > 10)

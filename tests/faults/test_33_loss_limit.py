@@ -45,7 +45,7 @@ def test_the_baseline_survives_kill_9(tmp_path: Path, daemons: Daemons) -> None:
     # Mid-day before it, in the turns around it, and after it.
     for turns in (CRASH_AT + 6, CRASH_AT + 9, CRASH_AT + 11, CRASH_AT + 20):
         daemon.start()
-        daemon.wait_for(lambda turns=turns: daemon.turns() >= turns)
+        daemon.reach(turns)
         daemon.kill_9()
     daemon.start(wait=False)
     assert daemon.wait() == 0

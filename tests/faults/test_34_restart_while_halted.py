@@ -14,7 +14,7 @@ from tests.replay.workshop import Workshop
 def test_kill_9_and_start_in_a_loop(daemons: Daemons) -> None:
     daemon = daemons(pace=PACE, settings=busy_settings())
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 10)
+    daemon.reach(10)
     assert daemon.type("kill", "--reason", "the first reason").code == 0
     orders = daemon.query("SELECT * FROM orders")
     for _ in range(3):
@@ -26,7 +26,7 @@ def test_kill_9_and_start_in_a_loop(daemons: Daemons) -> None:
         daemon.type("resume", "--reason", "please")
         assert daemon.status()["state"] == "HALTED"
         at = daemon.turns()
-        daemon.wait_for(lambda at=at: daemon.turns() > at + 3)
+        daemon.reach(at + 4)
     assert daemon.query("SELECT * FROM orders") == orders
     assert len(daemon.query("SELECT * FROM commands WHERE command = 'Halt'")) == 1
     assert daemon.type("reset", "--reason", "enough").code == 0
@@ -43,7 +43,7 @@ def test_kill_9_and_start_in_a_loop(daemons: Daemons) -> None:
 def test_the_stricter_of_journal_and_latch_wins(daemons: Daemons, lost: str) -> None:
     daemon = daemons(pace="100000", settings=busy_settings())
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 10)
+    daemon.reach(10)
     if lost == "latch":
         assert daemon.type("kill").code == 0
         daemon.kill_9()
@@ -55,7 +55,7 @@ def test_the_stricter_of_journal_and_latch_wins(daemons: Daemons, lost: str) -> 
     daemon.wait_for(lambda: daemon.status()["state"] == "HALTED")
     assert halted_by_file(daemon.state)
     at, orders = daemon.turns(), daemon.query("SELECT * FROM orders")
-    daemon.wait_for(lambda: daemon.turns() > at + 5)
+    daemon.reach(at + 6)
     assert daemon.query("SELECT order_id FROM orders") == [row[:1] for row in orders]
     assert daemon.stop() == 0
     assert len(daemon.query("SELECT * FROM commands WHERE command = 'Halt'")) == 1
@@ -65,7 +65,7 @@ def test_the_stricter_of_journal_and_latch_wins(daemons: Daemons, lost: str) -> 
 def test_killed_while_it_is_down(daemons: Daemons, shop: Workshop) -> None:
     daemon = daemons(pace="100000", settings=busy_settings())
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 10)
+    daemon.reach(10)
     assert daemon.stop() == 0
     killed = daemon.type("kill", "--reason", "not today")
     assert killed.code == 0

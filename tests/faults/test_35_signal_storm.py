@@ -23,13 +23,13 @@ SIGNALS = 400
 def test_four_hundred_signals(daemons: Daemons) -> None:
     daemon = daemons(pace="100000", settings=busy_settings())
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 10)
+    daemon.reach(10)
     for number in range(SIGNALS):
         daemon.signal(signal.SIGUSR1 if number % 4 else signal.SIGHUP)
     daemon.wait_for(lambda: daemon.status()["state"] == "HALTED")
     assert halted_by_file(daemon.state)
     at = daemon.turns()
-    daemon.wait_for(lambda: daemon.turns() > at + 5)
+    daemon.reach(at + 6)
     assert daemon.stop() == 0
     assert daemon.query("SELECT command, source, reason FROM commands") == [
         ("Halt", "signal", "SIGUSR1")
@@ -40,7 +40,7 @@ def test_four_hundred_signals(daemons: Daemons) -> None:
 
 
 def check_no_order_after_it(turns: list[tuple[object, ...]]) -> None:
-    halt = until_the_first_halt(turns)  # type: ignore[arg-type]  # rows of SQLite
+    halt = until_the_first_halt(turns)
     assert halt < len(turns)
     assert not [turn for turn in turns[halt:] if "OrderAccepted" in str(turn[7])]
 
@@ -48,7 +48,7 @@ def check_no_order_after_it(turns: list[tuple[object, ...]]) -> None:
 def test_kills_from_everywhere_at_once(daemons: Daemons) -> None:
     daemon = daemons(pace="100000", settings=busy_settings())
     daemon.start()
-    daemon.wait_for(lambda: daemon.turns() >= 10)
+    daemon.reach(10)
     with ThreadPoolExecutor(4) as pool:
         killing = [pool.submit(daemon.type, "kill", "--reason", f"reason {n}") for n in range(4)]
         daemon.signal(signal.SIGUSR1)

@@ -42,8 +42,7 @@ def test_what_ends_it_at_once(tmp_path: Path, daemons: Daemons, name: str) -> No
     daemon = blocked(daemons(shop, settings=misbehaving(shop, "blocks", at=4)))
     at = daemon.turns()
     for number in signals:
-        daemon.signal(number)
-        daemon.wait_for(lambda number=number: daemon.ended or not is_pending(daemon.pid, number))
+        send(daemon, number)
     assert daemon.wait() == code
     assert daemon.turns() == at
     assert not halted_by_file(daemon.state)
@@ -57,8 +56,14 @@ def test_what_ends_it_at_once(tmp_path: Path, daemons: Daemons, name: str) -> No
     check_verified(daemon)
 
 
+def send(daemon: Patient, number: signal.Signals) -> None:
+    """Send a signal and wait until it has arrived: a second one like it would be lost before."""
+    daemon.signal(number)
+    daemon.wait_for(lambda: daemon.ended or not is_pending(daemon.pid, number))
+
+
 def is_pending(pid: int, number: int) -> bool:
-    """Whether a signal has yet to reach the process: a second one like it would be lost."""
+    """Whether a signal has yet to reach the process."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -71,8 +76,7 @@ def test_one_sigterm_waits_for_the_open_turn(tmp_path: Path, daemons: Daemons) -
     shop = shop_of(tmp_path / "shop", DAY)
     daemon = blocked(daemons(shop, settings=misbehaving(shop, "blocks", at=4)))
     at = daemon.turns()
-    daemon.signal(signal.SIGTERM)
-    daemon.wait_for(lambda: not is_pending(daemon.pid, signal.SIGTERM))
+    send(daemon, signal.SIGTERM)
     assert not daemon.ended
     let_go(shop)
     assert daemon.wait() == 0

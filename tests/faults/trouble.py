@@ -45,6 +45,10 @@ class Patient(Daemon):
         with _ONE_AT_A_TIME:  # what is printed in this process has one place to go
             return self.shop.type(verb, *words, "--state", str(self.state))
 
+    def reach(self, turns: int) -> None:
+        """Wait until so many turns are committed."""
+        self.wait_for(lambda: self.turns() >= turns)
+
     def wait_for(self, true: Callable[[], Any], *, give_up_s: float = GIVE_UP_S) -> None:
         """Wait until something is so, at most as long as the daemon runs."""
 

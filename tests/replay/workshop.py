@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import csv
 import io
@@ -87,7 +88,7 @@ class Workshop:
             "HOME": str(home),
             "PAPERTAPE_STATE": str(self.state),
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPYCACHEPREFIX": str(_bytecode()),
         }
         given: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
@@ -136,6 +137,14 @@ from daemon.core.events import (
     Bracket, CancelRequest, OrderRequest, OrderType, Side, TargetPosition, TimeInForce
 )
 """
+
+
+@cache
+def _bytecode() -> Path:
+    """Where the first process leaves what it has compiled, for those after it and nobody else."""
+    folder = Path(tempfile.mkdtemp(prefix="papertape-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @cache
