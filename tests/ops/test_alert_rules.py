@@ -186,8 +186,8 @@ def test_a_halt_on_a_holiday_is_a_ticket() -> None:
 def test_a_restart_does_not_clear_a_halt() -> None:
     story = Story("09:55")
     story.state("HALTED", during("10:00", "10:20"))
-    story.gone(during("10:05", "10:06"))
-    for clock in ("10:04", "10:05", "10:06", "10:10"):
+    story.gone(during("10:05", "10:07"))
+    for clock in ("10:04", "10:05", "10:06", "10:07", "10:10"):
         story.expect(clock, HALTED)
     story.check()
 
@@ -325,7 +325,7 @@ def test_a_tape_has_its_own_time_and_its_own_gaps() -> None:
     """Its bars are of long ago; two that are missing are a gap all the same."""
     story = Story("09:30")
     story.set("papertape_feed_live", 0)
-    story.set("papertape_next_bar_timestamp_seconds", -86_400 * 365, symbol=SYMBOL)
+    story.set("papertape_next_bar_timestamp_seconds", 1, symbol=SYMBOL)
     for name in ("next_open", "next_close", "previous_close"):
         story.set(f"papertape_{name}_timestamp_seconds", -86_400 * 365 - (name == "next_close"))
     for check in ("parity", "drill"):
@@ -394,7 +394,16 @@ def test_data_that_failed_its_check_are_a_ticket_until_it_passes() -> None:
     story.check_runs("data_check", lambda _: at("09:05"), lambda t: t not in failed)
     story.expect("09:14")
     story.expect("09:15", "DataStale ticket")
+    story.expect("09:45", "DataStale ticket")
     story.expect("10:00")
+    story.check()
+
+
+def test_a_check_of_data_that_never_ran_says_nothing_of_them() -> None:
+    story = Story("09:00")
+    story.set("papertape_check_success", 0, check="data")
+    story.set("papertape_check_last_run_timestamp_seconds", 0, check="data")
+    story.expect("09:30")
     story.check()
 
 
@@ -572,6 +581,18 @@ def test_one_symbol_whose_model_always_fails_pages() -> None:
     story.check()
 
 
+def test_a_model_that_fails_now_and_then_is_no_alarm() -> None:
+    """Every half hour since 10:00 a prediction fails, in between one succeeds."""
+    story = Story("09:30")
+    story.set(
+        "papertape_prediction_failures_total", lambda t: max(0, t - at("09:30")) // 30,
+        symbol=SYMBOL,
+    )  # fmt: skip
+    story.expect("12:00")
+    story.expect("14:00")
+    story.check()
+
+
 # --- JournalFailing, DiskLow ----------------------------------------------------------------------
 
 
@@ -597,11 +618,14 @@ def test_a_disk_that_is_nearly_full(free: float, *, fires: bool) -> None:
     story.check()
 
 
-@pytest.mark.parametrize(("an_hour", "fires"), [(0.7e9, False), (1e9, True)])
-def test_a_disk_that_will_be_full_tomorrow(an_hour: float, *, fires: bool) -> None:
-    """18 GB are left and shrink: in a day by 16.8 or by 24 GB."""
+@pytest.mark.parametrize(
+    ("free", "an_hour", "fires"),
+    [(18e9, 0.7e9, False), (18e9, 1e9, True), (40e9, 3e9, False)],
+)
+def test_a_disk_that_will_be_full_tomorrow(free: float, an_hour: float, *, fires: bool) -> None:
+    """18 GB shrink by 16.8 or by 24 GB a day; 40 GB are too many to be afraid for."""
     story = Story("03:00")
-    story.set("papertape_state_free_bytes", lambda t: 18e9 - an_hour * (t - at("03:00")) / 60)
+    story.set("papertape_state_free_bytes", lambda t: free - an_hour * (t - at("03:00")) / 60)
     story.expect("04:00", *[LOW] * fires)
     story.check()
 
@@ -627,6 +651,7 @@ def test_broken_parity_is_a_ticket_until_it_holds() -> None:
     story.check_runs("parity", lambda _: at("17:30"), lambda t: not at("18:00") <= t < at("19:00"))
     story.expect("17:59")
     story.expect("18:00", "ParityBroken ticket")
+    story.expect("18:30", "ParityBroken ticket")
     story.expect("19:00")
     story.check()
 
@@ -661,6 +686,15 @@ def test_a_check_that_has_missed_a_session_is_stale_in_the_next() -> None:
     story.expect("day 3 15:55", STALE)
     story.expect("day 3 16:00")
     story.expect("day 4 12:00")
+    story.check()
+
+
+def test_a_check_of_this_session_may_wait_for_the_next() -> None:
+    """Run at noon; on the next morning it is 22 hours old, and a session has closed since."""
+    story = Story("00:00", step=10)
+    story.check_runs("drill", lambda t: t - (t - at("12:00")) % DAY)
+    story.expect("day 2 09:50")
+    story.expect("day 2 11:50")
     story.check()
 
 
