@@ -6,7 +6,7 @@ Once a heartbeat, and after a turn at most so often that a fast tape does not pa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -39,10 +39,10 @@ class Display:
         """The pages to be served."""
         return self._page.pages
 
-    def recover(self) -> None:
+    def recover(self, lived: Iterable[tuple[Turn, Sequence[LedgerRow]]]) -> None:
         """Remember the last turns of the journal, and show the account as it stands."""
         state = self._live.rerun.account.control.state.name
-        self._history.recover(recorded(self._live), state)
+        self._history.recover(lived, state)
         self.show()
 
     def turn(self, turn: Turn, facts: Sequence[LedgerRow]) -> None:

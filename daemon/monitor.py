@@ -1,4 +1,4 @@
-"""Tells log, metrics and status page what happens: once a closed turn, once a heartbeat."""
+"""Tells everybody who is told what the daemon does: once a closed turn, once a heartbeat."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from daemon import ENGINE_VERSION, __version__
 from daemon.core.turn import Turn
 from daemon.core.units import SECOND_NS
-from daemon.display import Display
+from daemon.display import Display, recorded
 from daemon.feeds.expected import BAR_SIZES_NS
+from daemon.notifications import Notifications
 from daemon.observability.events import tell
 from daemon.observability.hours import ExchangeHours
 from daemon.observability.standing import Standing, standing_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Monitor:
-    """Log lines, metrics and status page of one daemon; none of it decides anything."""
+    """Log, metrics, status page and notifications of one daemon; none of it decides anything."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -32,6 +33,7 @@ class Monitor:
         self._hours = ExchangeHours(live.calendar)
         self._metrics = _metrics(live)
         self._display = Display(live, lambda: self._metrics.loop_silence_s)
+        self.notifications = Notifications(live, self._metrics.notification)
         live.committer.on_turn.append(self._turn)
 
     def start(self) -> None:
@@ -45,7 +47,9 @@ class Monitor:
         )
         self._metrics.watch(again.pipeline.tasks)
         with self._harmless():
-            self._display.recover()
+            lived = list(recorded(self._live))
+            self._display.recover(lived)
+            self.notifications.start(turn for turn, _ in lived)
         self.serve_at(self._live.config.observability.metrics)
 
     def serve_at(self, address: str | None) -> None:
@@ -59,26 +63,35 @@ class Monitor:
 
             server = serve(address, {**pages(self._metrics), **self._display.pages})
             self._live.log.info("metrics_served", address=address)
-        self.close()
+        self._serve_no_more()
         self._server, self._address = server, address
 
     def ready(self) -> None:
         """Recovered, and the feed's first input is about to be taken."""
         self._feed()
         self._metrics.ready()
+        with self._harmless():
+            self.notifications.ready(self._standing())
 
     def beat(self, lag_s: float) -> None:
         """The loop came by, so much later than it was asked to."""
         self._metrics.lag(lag_s)
         with self._harmless():
-            self._metrics.stand(self._standing())
+            standing = self._standing()
+            self._metrics.stand(standing)
             self._feed()
             self._display.show()
+            self.notifications.beat(standing)
             if self._live.committer.blocked is not None:
                 self._metrics.commit_failed()
 
     def close(self) -> None:
-        """Serve no more."""
+        """Say the last things and serve no more."""
+        with self._harmless():
+            self.notifications.close(self._standing())
+        self._serve_no_more()
+
+    def _serve_no_more(self) -> None:
         if self._server is not None:
             self._server.close()
 
@@ -87,9 +100,11 @@ class Monitor:
         live.log.turn = turn.seq
         with self._harmless():
             tell(live.log, turn, live.inbox.facts)
-            self._metrics.turn(turn, self._standing(), live.inbox.facts)
+            standing = self._standing()
+            self._metrics.turn(turn, standing, live.inbox.facts)
             self._metrics.commit(seconds)
             self._display.turn(turn, live.inbox.facts)
+            self.notifications.turn(turn, standing, live.inbox.facts)
 
     @contextmanager
     def _harmless(self) -> Iterator[None]:

@@ -53,7 +53,8 @@ runs_app = App(name="runs", help="List, show, compare, accept and remove runs.")
 reference_app = App(name="reference", help="The reference replays and their baselines.")
 data_app = App(name="data", help="Recorded bars.")
 calendar_app = App(name="calendar", help="The exchange's sessions, and closures told late.")
-for part in (config_app, runs_app, reference_app, data_app, calendar_app):
+notify_app = App(name="notify", help="Messages to people.")
+for part in (config_app, runs_app, reference_app, data_app, calendar_app, notify_app):
     app.command(part)
 
 

@@ -10,7 +10,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from daemon.cli.common import Json, Name, Set, State, app, settings_of
+from daemon.cli.common import Json, Name, Set, State, app, notify_app, settings_of
+from daemon.errors import UsageError
 from daemon.paths import resolve_daemon, resolve_state
 
 Reason = Annotated[str, Parameter(help="Why, for the journal.")]
@@ -28,12 +29,15 @@ def run(*, config: Path, settings: Set = None, state: State = None) -> int:
     from daemon.config import load_config, require_supported
     from daemon.live import run as run_daemon
     from daemon.observability.logs import configure
-    from replay.live_feed import prepare
 
     overrides = settings_of(settings)
     path = resolve_state(state)
     loaded = load_config(config, overrides, state=path)
     require_supported(loaded)
+    if loaded.feed is not None and loaded.feed.kind == "ib":
+        from daemon.feeds.ib import prepare_ib as prepare
+    else:
+        from replay.live_feed import prepare
     form = "text" if sys.stderr.isatty() else loaded.observability.log
     log = configure(form, run_id=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}")
     log.take_over()
@@ -114,7 +118,7 @@ def reduce(name: Name = None, /, *, reason: Reason = "", state: State = None) ->
 
 @app.command
 def reload(name: Name = None, /, *, state: State = None) -> int:
-    """Read the config again: limits and observability; any other change is refused by name."""
+    """Read the config again: limits, observability, notify; other changes are refused by name."""
     from daemon.control.verbs import tell
 
     return tell(resolve_daemon(name, state), "reload")
@@ -152,3 +156,28 @@ def drill(name: Name = None, /, *, state: State = None) -> int:
     from daemon.control.drill import drill as try_all
 
     return try_all(resolve_daemon(name, state))
+
+
+@notify_app.command(name="test")
+def notify_test(
+    name: Name = None,
+    /,
+    *,
+    config: Path | None = None,
+    settings: Set = None,
+    state: State = None,
+) -> int:
+    """Send a test message, from a running daemon or by a config; exit 1 where one fails.
+
+    Parameters
+    ----------
+    config
+        The config file whose `notify` to try; its credential is read from $CREDENTIALS_DIRECTORY.
+    """
+    from daemon.control.notify_test import by_config, by_daemon
+
+    if config is None:
+        return by_daemon(resolve_daemon(name, state))
+    if name is not None:
+        raise UsageError(f"{name} and --config {config}: give one of them")
+    return by_config(config, settings_of(settings), resolve_state(state))

@@ -9,11 +9,11 @@ from daemon.config.models import (
     Action,
     Config,
     LimitConfig,
-    NotifyConfig,
     ObservabilityConfig,
     PathsConfig,
     RiskConfig,
 )
+from daemon.config.notify import NotifyConfig
 from daemon.config.overrides import setting_of
 from daemon.config.sections import (
     AccountConfig,

@@ -133,7 +133,6 @@ ClientIds = Annotated[
     Field(strict=False),
     AfterValidator(_distinct),
 ]
-Texts = Annotated[tuple[str, ...], Field(strict=False)]
 NotNegative = Annotated[float, Field(ge=0, le=MAX_CASH_USD)]
 Positive = Annotated[float, Field(gt=0, le=MAX_CASH_USD)]
 Pace = Annotated[

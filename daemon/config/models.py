@@ -19,12 +19,12 @@ from daemon.config.fields import (
     Positive,
     Section,
     Symbols,
-    Texts,
     WarmupBars,
     all_defaults,
     expected,
     matching,
 )
+from daemon.config.notify import NotifyConfig
 from daemon.config.problems import Path as KeyPath
 from daemon.config.sections import (
     AccountConfig,
@@ -147,16 +147,6 @@ class ObservabilityConfig(Section):
         Annotated[str, matching(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):[1-9][0-9]{0,4}", "HOST:PORT")] | None
     ) = Field(default="127.0.0.1:9108", description="Where metrics are served; null: nowhere.")
     log: Literal["json", "text"] = Field(default="json", description="Form of the log lines.")
-
-
-class NotifyConfig(Section):
-    """Messages to people; no part of what makes two runs equal."""
-
-    urls_credential: str | None = Field(
-        default=None, description="Name of the credential that holds the notification addresses."
-    )
-    events: Texts = Field(default=(), description="Which events are sent.")
-    test_at_start: bool = Field(default=False, description="Send a test message at start.")
 
 
 class PathsConfig(Section):

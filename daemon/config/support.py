@@ -33,6 +33,9 @@ def warnings_of(config: Config) -> list[str]:
     if config.strategy.kind == "threshold" and config.model is None:
         message = "threshold trades on predictions and there is no model: it will never enter"
         warnings.append(f"{_place(config, 'strategy')}: strategy: {message}")
+    if config.notify.urls_credential is not None and not config.notify.events:
+        message = "there are addresses but no events: nothing will be sent"
+        warnings.append(f"{_place(config, 'notify')}: notify: {message}")
     return warnings
 
 

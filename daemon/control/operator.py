@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from daemon import service
+from daemon.control.feed_operator import FeedOperator
 from daemon.control.reload import plan_reload
 from daemon.control.server import Handler, Request
 from daemon.control.status import live_document, told_changes
@@ -14,7 +15,8 @@ from daemon.core.events import Commands, Note, Pause, Reduce, Resume
 from daemon.core.outputs import CommandRefused, StateChanged
 from daemon.core.trading_state import HoldSource
 from daemon.core.turn import Turn
-from daemon.errors import Exit, PapertapeError
+from daemon.errors import BusyError, Exit, PapertapeError
+from daemon.notifications import told
 
 if TYPE_CHECKING:
     from daemon.live import Live
@@ -37,6 +39,7 @@ class Operator:
 
     def __init__(self, live: Live) -> None:
         self._live = live
+        self._feed = FeedOperator(live)
         self._reloading: set[asyncio.Task[None]] = set()
 
     def by_verb(self) -> Mapping[str, Handler]:
@@ -49,6 +52,10 @@ class Operator:
             "note": self._simple(Note),
             "reset": self.reset,
             "reload": self.reload,
+            "action": self._feed.action,
+            "release": self._feed.release,
+            "reject": self._feed.reject,
+            "notify_test": self.notify_test,
         }
 
     async def status(self, request: Request) -> dict[str, Any]:
@@ -90,8 +97,14 @@ class Operator:
         try:
             reloading = plan_reload(self._live)
             observability = reloading.config.observability
-            if self._live.monitor is not None:
-                self._live.monitor.serve_at(observability.metrics)
+            monitor, notify = self._live.monitor, reloading.config.notify
+            if monitor is not None:
+                use_notify = None
+                if notify != self._live.config.notify:
+                    use_notify = monitor.notifications.prepared(notify)
+                monitor.serve_at(observability.metrics)
+                if use_notify is not None:
+                    use_notify()
             turn = None
             if reloading.make is not None:
                 turn = await self._live.inbox.command(reloading.make)
@@ -104,6 +117,16 @@ class Operator:
         if turn is None:
             return {"code": 0, "lines": lines, "turn": None}
         return self._answer(turn, lines)
+
+    async def notify_test(self, request: Request) -> dict[str, Any]:
+        """Send a test message and say how each address took it; trading goes on meanwhile."""
+        monitor = self._live.monitor
+        if monitor is None:
+            raise BusyError("the daemon is starting or stopping: try again")
+        results = await asyncio.to_thread(monitor.notifications.test)
+        failed = any(each.problem is not None for each in results)
+        code = Exit.CHECK_FAILED if failed else Exit.OK
+        return {"code": int(code), "lines": told(results, self._live.log.without_secrets)}
 
     def reload_by_signal(self) -> None:
         """SIGHUP: the same, told in the log."""

@@ -54,6 +54,8 @@ def running_document(live: Live) -> dict[str, Any]:
         for task in again.pipeline.tasks.values()
     ]
     document["config_path"] = str(live.config.path.absolute())
+    if live.monitor is not None:
+        document["notify"] = live.monitor.notifications.document()
     return document
 
 

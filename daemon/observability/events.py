@@ -57,6 +57,13 @@ EVENTS: dict[str, Event] = {
     "reload_refused": _event("The old config stays.", "problem"),
     "monitor_failed": _event("What is told of a turn could not be made."),
     "metrics_served": _event("Where metrics can be read.", "address"),
+    # notifications
+    "notifications_unavailable": _event("The config asks for them in vain.", "problem"),
+    "notification_sent": _event("Somebody has been told.", "notice title"),
+    "notification_failed": _event(
+        "An address did not take a message.", "notice address service problem"
+    ),
+    "notification_lost": _event("A message could not be made or sent."),
     # the journal
     "turn_not_committed": _event("The journal cannot be written; halted.", "problem retry_s"),
     "journal_writable_again": _event("The open turn has been committed after all.", "turn"),

@@ -48,7 +48,11 @@ def limit_uses(account: Account) -> list[LimitUse]:
     found = []
     for name, unit in UNITS.items():
         limit: Limit | None = getattr(account.risk.limits, name)
-        if limit is not None:
+        if limit is None:
+            continue
+        if name == "max_position_shares":
+            found.append(_shares_use(account, limit.value))
+        else:
             current = _CURRENT[name](account)
             if name == "min_cash_usd":
                 use = _spent(account, current, limit.value)
@@ -68,8 +72,13 @@ def _spent(account: Account, cash: int, least: int) -> float:
 # --- what each limit is compared with -------------------------------------------------------------
 
 
-def _position_shares(account: Account) -> int:
-    return max(abs(position.quantity) for position in account.portfolio.positions.values())
+def _shares_use(account: Account, limit: int) -> LimitUse:
+    """The use of the symbol that is nearest to its limit: a split has changed that of some."""
+    rescaled = account.risk.shares.rescaled
+    held = account.portfolio.positions.values()
+    quantities = [(abs(one.quantity), rescaled.get(one.symbol, limit)) for one in held]
+    shares, allowed = max(quantities, key=lambda pair: pair[0] / pair[1])
+    return LimitUse("max_position_shares", float(shares), float(allowed), shares / allowed)
 
 
 def _position_micros(account: Account) -> int:
@@ -117,7 +126,6 @@ def _drawdown_ppm(account: Account) -> int:
 
 
 _CURRENT: dict[str, Callable[[Account], int]] = {
-    "max_position_shares": _position_shares,
     "max_position_usd": _position_micros,
     "max_order_usd": _order_micros,
     "max_gross_leverage": _leverage_ppm,

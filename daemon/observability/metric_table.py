@@ -116,6 +116,12 @@ METRICS: dict[str, Metric] = {
     "papertape_check_last_run_timestamp_seconds": _gauge(
         "When a check ran last; 0: it never did.", "check"
     ),
+    # notifications
+    "papertape_notifications_sent_total": _counter("Notices that reached somebody.", "event"),
+    "papertape_notifications_failed_total": _counter("Notices that no address took.", "event"),
+    "papertape_notifications_dropped_total": _counter(
+        "Notices that were too much to be sent.", "event"
+    ),
     # the process
     "papertape_build_info": _gauge(
         "1; what runs.", "version", "engine", "python", "sqlite", "config_sha256", "model_sha256"

@@ -155,6 +155,10 @@ class Metrics:
         self._beat = time.monotonic()
         self._seen = time.time()
 
+    def notification(self, metric: str, event: str) -> None:
+        """What became of a notice; called by one thread at a time, the notifier's as a rule."""
+        self.tallies.counts[metric][event,] += 1
+
     def feed(self, state: str, generation: int) -> None:
         """The feed's state, and how often it has been connected."""
         self.feed_state, self._generation = state, generation

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import product
 
+from daemon.config.notify import NOTICE_EVENTS
 from daemon.core.events import Bar, MarketSlice, Outcome, Side, Tick, TickKind
 from daemon.core.outputs import (
     Denial,
@@ -41,6 +42,7 @@ LABEL_VALUES: dict[str, Sequence[str]] = {
     "input": ("slice", "tick", "command"),
     "result": ("gain", "loss", "even"),
     "kind": ("commission", "sec", "taf", "cat", "slippage"),
+    "event": NOTICE_EVENTS,
     "limit": (*UNITS, "flat_before_close"),
 }
 """What the labels of counters can be; symbols and tasks are the daemon's own."""

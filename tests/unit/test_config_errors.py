@@ -47,6 +47,29 @@ FIFTH_LINE = [
         "risk: {max_order_usd: {action: deny}}",
         "8: risk.max_order_usd.limit: required key is missing",
     ),
+    (
+        "notify: {urls_credential: a, events: [halt, puase]}",
+        "45: notify.events[1]: expected halt, pause, gap, feed, parity, check, fill, "
+        "daily_summary, start or stop, got 'puase' (did you mean 'pause'?)",
+    ),
+    (
+        "notify: {urls_credential: a, events: [halt, halt]}",
+        "38: notify.events: halt is listed twice",
+    ),
+    (
+        "notify: {events: [halt]}",
+        "18: notify.events: needs urls_credential, the name of the credential that holds the "
+        "addresses",
+    ),
+    (
+        "notify: {test_at_start: true}",
+        "25: notify.test_at_start: needs urls_credential, the name of the credential that holds "
+        "the addresses",
+    ),
+    (
+        "notify: {urls_credential: ../x}",
+        "27: notify.urls_credential: expected the name of a credential, not a path, got '../x'",
+    ),
     # types
     (
         "account: {cash_usd: '100'}",

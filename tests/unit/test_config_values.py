@@ -25,6 +25,7 @@ from daemon.config import (
     warnings_of,
 )
 from daemon.config.emit import to_yaml
+from daemon.config.notify import NOTICE_EVENTS
 from daemon.errors import RefusedError, UsageError
 from tests.unit.config_files import FOUR_LINES, complaints, load
 
@@ -360,7 +361,18 @@ def test_a_threshold_without_a_model_is_warned_about(tmp_path: Path) -> None:
     assert warnings_of(load(tmp_path, FOUR_LINES)) == []
 
 
+def test_addresses_without_events_are_warned_of(tmp_path: Path) -> None:
+    config = load(tmp_path, FOUR_LINES + "notify: {urls_credential: alerts}\n")
+    assert warnings_of(config) == [
+        f"{config.path}:5: notify: there are addresses but no events: nothing will be sent"
+    ]
+    assert warnings_of(load(tmp_path, FOUR_LINES + NOTIFY)) == []
+
+
 # --- the way back -----------------------------------------------------------------------------
+
+
+NOTIFY = "notify: {urls_credential: alerts, events: [halt]}\n"
 
 
 def test_the_hash_is_of_what_can_change_results(tmp_path: Path) -> None:
@@ -369,7 +381,7 @@ def test_the_hash_is_of_what_can_change_results(tmp_path: Path) -> None:
     del hashed["observability"], hashed["notify"]
     canonical = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
     assert config.sha256 == hashlib.sha256(canonical.encode()).hexdigest()
-    quiet = load(tmp_path, FOUR_LINES + "observability: {metrics: null}\nnotify: {events: [a]}\n")
+    quiet = load(tmp_path, FOUR_LINES + "observability: {metrics: null}\n" + NOTIFY)
     assert quiet.sha256 == config.sha256
     assert quiet != config
     richer = load(tmp_path, FOUR_LINES + "account: {cash_usd: 100001}\n")
@@ -427,7 +439,12 @@ trees = st.fixed_dictionaries(
         "risk": st.dictionaries(
             st.sampled_from(["max_position_shares", "max_order_usd", "max_orders_per_day"]), limits
         ),
-        "notify": st.fixed_dictionaries({"events": st.lists(plain_text, max_size=3)}),
+        "notify": st.fixed_dictionaries(
+            {
+                "urls_credential": st.just("alerts"),
+                "events": st.lists(st.sampled_from(NOTICE_EVENTS), max_size=3, unique=True),
+            }
+        ),
         "observability": st.fixed_dictionaries({"log": st.sampled_from(["json", "text"])}),
     },
 )

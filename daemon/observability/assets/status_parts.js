@@ -157,9 +157,15 @@ function showTasks(document_) {
   const rows = [
     ["kill latch", document_.latched ? "SET" : "not set"],
     ["journal", document_.daemon.blocked ? "BLOCKED" : "written"],
+    ["notifications", notifyOf(document_.notify)],
     ...document_.tasks.map((task) => [`task ${task.name}`, task.health + (task.failures ? `, ${task.failures} failures` : "")]),
   ];
   part("tasks", rows, () => [h("h2", {}, "Health"), pairs(rows)]);
+}
+
+function notifyOf(notify) {
+  if (!notify) return "off";
+  return notify.problem || notify.services.join(", ") || "off";
 }
 
 function showVersions(document_) {
