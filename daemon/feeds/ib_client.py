@@ -160,7 +160,8 @@ class IbClient:
     async def _answer(self, ask: Callable[[], Any], timeout_s: float) -> Any:
         self._complaint = None
         try:
-            return await asyncio.wait_for(ask(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await ask()
         except TimeoutError:
             raise self._silence(timeout_s) from None
         except library.RequestError as error:

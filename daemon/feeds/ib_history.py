@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from math import ceil, isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct
+
 from daemon.core.events import Bar
 from daemon.core.units import MINUTE_NS, SECOND_NS
 from daemon.errors import RefusedError
@@ -35,10 +37,25 @@ PARTS: dict[str, tuple[str, int, int]] = {
 """For each size of ours the vendor's word for what is asked, how long that is, and how many days
 one request may cover."""
 
+
+class BarsWanted(Struct, frozen=True):
+    """Which bars a feed asks for, as in the config, and how long after their end (s)."""
+
+    symbols: tuple[str, ...]
+    size: str
+    grid: str
+    grace_s: float
+
+    @property
+    def grace_ns(self) -> int:
+        """The grace in nanoseconds."""
+        return round(self.grace_s * SECOND_NS)
+
+
 SECONDS_MAX = 28_800
 """The longest duration asked for in seconds: a session and what may be before it."""
-OVERLAP_S = 1_800
-"""So much before the first wanted bar is asked for as well: revisions show there."""
+OVERLAP_S = 3_600
+"""So much before the first wanted bar is asked for as well: what came late or was revised shows."""
 
 
 def ask_for(size: str, first: Slot, now: int) -> HistoryAsk:

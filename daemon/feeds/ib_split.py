@@ -42,6 +42,10 @@ class SplitWatch:
         known = self._bars.get(symbol)
         return known[max(known)] if known else None
 
+    def knows(self, bar: Bar) -> bool:
+        """Whether this bar went into trading with these numbers."""
+        return self._bars.get(bar.symbol, {}).get(bar.start) == bar
+
     def look(self, symbol: str, again: Iterable[Bar]) -> Fraction | None:
         """New shares for old ones, if these bars say so; suspected from now on."""
         known = self._bars.get(symbol, {})
@@ -52,9 +56,9 @@ class SplitWatch:
         return ratio
 
     def clear(self, symbol: str, actions: Sequence[CorporateAction]) -> bool:
-        """Stop suspecting, if a split since the last bar is on record; whether it was."""
+        """Suspect no more, if a split since the last bar is on record; whether it was."""
         last = self.last(symbol)
-        if last is None:
+        if last is None or symbol not in self.suspected:
             return False
         since = _date_after(last)
         recorded = any(

@@ -147,6 +147,24 @@ class JournalReader:
         row = self._file.one(query)
         return None if row is None else TurnRow(*row)
 
+    def last_slices(self, count: int) -> list[TurnRow]:
+        """The last stored slices in the order they were stored, at most so many."""
+        names = ", ".join(TURNS.columns)
+        query = f"SELECT {names} FROM turns WHERE kind = 'slice' ORDER BY seq DESC LIMIT ?"  # noqa: S608 - names from a table
+        return [TurnRow(*row) for row in self._file.rows(query, count)][::-1]
+
+    def reached(self) -> tuple[int, str] | None:
+        """The latest instant of the feed's inputs, and of which kind is the last one there.
+
+        The last one stored may be earlier, if a bar came late; a tick comes after a slice.
+        """
+        query = (
+            "SELECT instant, kind FROM turns WHERE kind != 'command' "
+            "ORDER BY instant DESC, kind DESC LIMIT 1"
+        )
+        row = self._file.one(query)
+        return None if row is None else (int(row[0]), str(row[1]))
+
     def last_instant(self) -> int | None:
         """The latest event time there is; the last turn's may be earlier, if a bar came late."""
         (found,) = self._file.one("SELECT max(instant) FROM turns")

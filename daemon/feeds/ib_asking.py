@@ -1,0 +1,90 @@
+"""Asking for one symbol: which bar is lacking, how often it was asked for, and when next.
+
+A bar that has ended and is not there is asked for again after 2, 5, 10 and 30 s, then every
+minute. That there is none is known
+
+    after two answers       from a later bar that is over
+    after all four retries  from a later bar that has begun, or when its session has been over for
+                            `SESSION_OVER_S`
+
+and until then silence is silence, which the bar clock notices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from daemon.core.units import SECOND_NS
+from daemon.feeds.closed_bars import Slot
+from daemon.feeds.ib_history import Made
+from daemon.feeds.ib_messages import Contract
+from daemon.feeds.ib_pacing import Backoff
+
+RETRIES_S = (2.0, 5.0, 10.0, 30.0)
+THEN_S = 60.0
+SESSION_OVER_S = 600
+FAILURE_FIRST_S, FAILURE_LAST_S = 5.0, 60.0
+LOOK_UP_FIRST_S, LOOK_UP_LAST_S = 60.0, 600.0
+
+
+class Asking:
+    """What is known of asking for one symbol. Times are seconds of the monotonic clock.
+
+    `tries` counts the answers that lacked the bar which begins at `first`; `not_before_s` is when
+    the next request may go.
+    """
+
+    def __init__(self, symbol: str, random: Random) -> None:
+        self.symbol = symbol
+        self.contract: Contract | None = None
+        self.first: int | None = None
+        self.tries = 0
+        self.not_before_s = 0.0
+        self.is_open = False
+        self.answered = False
+        self.unanswered = 0
+        self.checked_date = 0
+        self._failures = Backoff(FAILURE_FIRST_S, FAILURE_LAST_S, random, 0.2)
+        self.look_ups = Backoff(LOOK_UP_FIRST_S, LOOK_UP_LAST_S, random, 0.2)
+
+    def begin(self) -> None:
+        """A new connection: nothing of the last one counts."""
+        self.first, self.tries, self.not_before_s = None, 0, 0.0
+        self.is_open = self.answered = False
+        self.unanswered = 0
+
+    def lacks(self, slot: Slot, now_s: float, jitter_s: float) -> None:
+        """This is the oldest bar that is lacking now."""
+        if slot.start != self.first:
+            self.first, self.tries = slot.start, 0
+            self.not_before_s = max(self.not_before_s, now_s + jitter_s)
+
+    def conclude(self, left: Sequence[Slot], now_s: float) -> None:
+        """An answer has been taken in; `left` is what is still lacking."""
+        self.answered = True
+        self.unanswered = 0
+        self._failures.reset()
+        if not left:
+            self.first, self.tries = None, 0
+        elif left[0].start != self.first:  # it brought something: the next ones may be asked for
+            self.first, self.tries = left[0].start, 0
+            self.not_before_s = now_s
+        else:
+            pause_s = RETRIES_S[self.tries] if self.tries < len(RETRIES_S) else THEN_S
+            self.tries += 1
+            self.not_before_s = now_s + pause_s
+
+    def fail(self, now_s: float, pause_s: float | None = None) -> None:
+        """A request came to nothing; the next one waits `pause_s`, or ever longer."""
+        self.not_before_s = now_s + (self._failures.next_s() if pause_s is None else pause_s)
+
+    def knows_absent(self, slot: Slot, made: Made, asked: int) -> bool:
+        """Whether an answer without this bar, to a request sent at `asked`, says there is none.
+
+        Call it before `conclude`.
+        """
+        if made.bars and made.bars[-1].start >= slot.end and self.tries >= 1:
+            return True
+        over = asked >= slot.session.closes + SESSION_OVER_S * SECOND_NS
+        return self.tries >= len(RETRIES_S) and (over or made.last >= slot.end)
