@@ -112,10 +112,13 @@ def test_after_a_split_older_bars_come_in_new_shares() -> None:
     async def scenario(gateway: FakeGateway, loop: VirtualTimeLoop) -> None:
         async with client(gateway) as ib:
             found = rows(await history(ib))
+            assert found[0] == ("14:30", 100.0, 101.0, 99.0, 100.5, 1_000.0)
+            await asyncio.sleep(3_600)
+            found = rows(await history(ib))
             assert found[0] == ("14:30", 10.0, 10.1, 9.9, 10.05, 10_000.0)
             assert found[2] == ("15:30", 102.0, 102.5, 98.0, 99.0, 3_000.0)
 
-    play(scenario, market)
+    play(scenario, market, at=f"{TUESDAY}T10:10 {NEW_YORK}")
 
 
 def test_bars_smaller_than_the_table_s_are_never_made_up() -> None:

@@ -62,18 +62,29 @@ def test_a_request_is_refused_in_the_gateway_s_words(fault: Fault, code: int, te
     assert gateway.complaints == []
 
 
-def test_a_refusal_can_wait_for_its_request_and_its_symbol() -> None:
+def test_a_refusal_can_be_for_one_symbol_and_wait_for_a_request() -> None:
     market, _ = morning()
     market.add("AMD", 4_391).add(market["NVDA"].bars)
 
-    async def scenario(gateway: FakeGateway, loop: VirtualTimeLoop) -> None:
-        gateway.after(2, "history", Refuse(code=162, symbol="AMD", times=2))
-        async with client(gateway) as ib:
-            assert await history(ib)
-            assert await history(ib, contract=stock("AMD"), duration="2 D") == []
+    async def asks(ib: library.IB, symbol: str, duration: str) -> bool:
+        try:
+            return bool(await history(ib, contract=stock(symbol), duration=duration))
+        except library.RequestError:
+            return False
 
-    with pytest.raises(library.RequestError):
-        play(scenario, market)
+    async def scenario(gateway: FakeGateway, loop: VirtualTimeLoop) -> None:
+        async with client(gateway) as ib:
+            gateway.do(Refuse(code=162, symbol="AMD", times=2))
+            asked = [await asks(ib, symbol, "1 D") for symbol in ("NVDA", "AMD")]
+            asked += [await asks(ib, "AMD", "2 D"), await asks(ib, "AMD", "3 D")]
+            assert asked == [True, False, False, True]
+            gateway.after(2, "history", Refuse(code=200), symbol="NVDA")
+            asked = [await asks(ib, "AMD", "4 D"), await asks(ib, "NVDA", "4 D")]
+            await asyncio.sleep(2)
+            asked += [await asks(ib, "AMD", "5 D"), await asks(ib, "NVDA", "5 D")]
+            assert asked == [True, True, True, False]
+
+    play(scenario, market)
 
 
 def test_no_answer_runs_into_the_client_s_time_out() -> None:
@@ -220,6 +231,14 @@ def test_a_slow_connection_keeps_the_order() -> None:
             before = loop.time()
             assert await history(ib)
             assert loop.time() == before
+            # what is sent at once must still not overtake what was sent late
+            codes: list[int] = []
+            ib.errorEvent += lambda *told: codes.append(told[1])
+            for by_s, code in ((5, 2103), (0, 2104)):
+                gateway.do(Slow(by_s=by_s))
+                gateway.say(code)
+            await asyncio.sleep(6)
+            assert codes == [2103, 2104]
 
     play(scenario, market)
 

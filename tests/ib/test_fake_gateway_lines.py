@@ -111,7 +111,11 @@ def test_a_mute_connection_looks_alive() -> None:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(ib.reqCurrentTimeAsync(), 10)
             assert ib.isConnected()
+            codes = told(ib)
+            gateway.do(Say(code=1100))
             assert await history(ib) == []
+            assert gateway.log.of("history") == []  # never read
+            assert codes == []  # never sent
         async with client(gateway, client_id=18) as ib:
             assert await history(ib)
 
@@ -208,9 +212,14 @@ def test_a_client_id_in_use_is_told_at_once(close: bool) -> None:
         async with client(gateway, 17):
             second = library.IB()
             codes = told(second)
-            with pytest.raises(TimeoutError):
-                await second.connectAsync("127.0.0.1", gateway.port, clientId=17, timeout=4)
+            connecting = asyncio.ensure_future(
+                second.connectAsync("127.0.0.1", gateway.port, clientId=17, timeout=4)
+            )
+            await asyncio.sleep(1)
             assert codes == [326]
+            assert len(gateway.connections) == (1 if close else 2)
+            with pytest.raises(TimeoutError):
+                await connecting
 
     play(scenario, market, settings=Settings(close_on_326=close))
 
