@@ -66,8 +66,6 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer what is complete; a mute connection reads and forgets."""
         self.gateway.activity += 1
-        if self.is_mute:
-            return
         if self.framing is Framing.JOINED:
             self.send_bytes(b"".join(self.held(lambda: self._take(data))))
         else:
