@@ -42,6 +42,7 @@ class Inbox:
         self._offered: tuple[Emitted, asyncio.Future[Turn]] | None = None
         self._arrived = asyncio.Event()
         self._open: asyncio.Future[Turn] | None = None
+        self._expected: dict[int, asyncio.Future[Turn]] = {}
         self._stopping = False
 
     # --- putting in ---------------------------------------------------------------------------
@@ -76,6 +77,18 @@ class Inbox:
         self._offered = (emitted, closed)
         self._arrived.set()
         return await closed
+
+    def turn_of(self, item: Commands) -> asyncio.Future[Turn]:
+        """The turn of a command that the feed will offer, once it is committed.
+
+        BusyError where the daemon stops before.
+        """
+        if self._stopping:
+            raise BusyError("the daemon is stopping: nothing was done")
+        closed: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
+        closed.add_done_callback(_seen)
+        self._expected[id(item)] = closed
+        return closed
 
     def stop(self) -> None:
         """Admit nothing more after the turn that is open; what waits is told so."""
@@ -114,11 +127,14 @@ class Inbox:
         if self._open is not None and not self._open.done():
             self._open.set_result(turn)
         self._open = None
+        expected = self._expected.pop(id(turn.input), None)
+        if expected is not None and not expected.done():
+            expected.set_result(turn)
 
     def _refuse_waiting(self) -> None:
         """Whoever still waits is told that nothing was done."""
         left = [*self._halts, *self._commands]
-        futures = [closed for _, closed in left]
+        futures = [*(closed for _, closed in left), *self._expected.values()]
         if self._offered is not None:
             futures.append(self._offered[1])
         for future in futures:

@@ -31,7 +31,7 @@ from daemon.journal.faults import JournalBrokenError, JournalFullError
 from daemon.monitor import Monitor
 from daemon.opening import Opened, open_live
 from daemon.ports import Source
-from daemon.recovery import Place, Rerun
+from daemon.recovery import Place, Rerun, Told
 from daemon.segments import Setup
 from daemon.state_directory import StateDirectory
 from daemon.supervisor import supervise
@@ -50,10 +50,13 @@ MARK_EVERY_S = 60.0
 class MakeSource(Protocol):
     """Makes the source of a feed that goes on where the journal ends."""
 
-    def __call__(self, place: Place | None, *, held: bool, same_tape: bool) -> Source:
+    def __call__(
+        self, place: Place | None, *, held: bool, same_tape: bool, told: Sequence[Told]
+    ) -> Source:
         """`held`: the account carries the feed's hold; `same_tape`: the config is the same.
 
-        Raises RefusedError where the feed has nothing like the journal's last input.
+        `told` are the commands that the feed was told before. Raises RefusedError where the feed
+        has nothing like the journal's last input.
         """
 
 
@@ -149,7 +152,9 @@ def run(
             log.info("stopped", reason="asked to stop during start-up")
             return Exit.OK
         held = any(hold.cause == HoldSource.FEED for hold in opened.rerun.account.control.holds)
-        source = make_source(opened.rerun.place, held=held, same_tape=opened.new_segment is None)
+        again = opened.rerun
+        same_tape = opened.new_segment is None
+        source = make_source(again.place, held=held, same_tape=same_tape, told=again.told)
         gc.collect()
         gc.freeze()
         daemon = _Daemon(state, setup, opened, switch, log, overrides)
@@ -228,9 +233,6 @@ class _Daemon:
             monitor.start()
             committer.agree()
             self._on_signal(operator.reload_by_signal)  # what came before anybody could be woken
-            monitor.ready()
-            service.ready(live.status_line())
-            self._log.info("ready", version=__version__)
             return await self._supervised(live, source, monitor)
         finally:
             switch.wake = None
@@ -238,7 +240,10 @@ class _Daemon:
             monitor.close()
 
     async def _supervised(self, live: Live, source: Source, monitor: Monitor) -> int:
-        beside = {"source": self._drive(source, live), "heartbeat": self._beat(live, monitor)}
+        beside = {
+            "source": self._drive(source, live, monitor),
+            "heartbeat": self._beat(live, monitor),
+        }
         try:
             async with asyncio.timeout(None) as self._deadline:
                 await supervise(live.rerun.pipeline, live.inbox, beside=beside)
@@ -250,8 +255,12 @@ class _Daemon:
         await self._close(live)
         return Exit.OK
 
-    async def _drive(self, source: Source, live: Live) -> None:
+    async def _drive(self, source: Source, live: Live, monitor: Monitor) -> None:
         """The source, until its tape ends; then the daemon stops."""
+        await source.start()
+        monitor.ready()
+        service.ready(live.status_line())
+        self._log.info("ready", version=__version__)
         try:
             await source.run(live.inbox.offer)
         except BusyError:  # what it offered was not admitted any more

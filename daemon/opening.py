@@ -44,7 +44,7 @@ from daemon.recovery import (
     Place,
     RecordedFirst,
     Rerun,
-    place_of,
+    place_after,
     rerun,
     warm_up,
 )
@@ -212,7 +212,7 @@ def last_place(reader: JournalReader, segment: SegmentRow) -> Place | None:
         if row.kind != "command":
             item = decode_input(row.kind, _input_of(row))
             assert isinstance(item, MarketSlice | Tick), row.kind
-            place = place_of(item)
+            place = place_after(place, item)
     return place
 
 

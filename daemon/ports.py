@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from daemon.core.events import Input
+from daemon.core.events import ForTheFeed, Input, Outcome
 from daemon.core.turn import Turn
 
 if TYPE_CHECKING:
@@ -57,8 +57,18 @@ class Source(Protocol):
     def now(self) -> int:
         """Event time: the instant of a command that is given now."""
 
+    async def start(self) -> None:
+        """Get ready, as far as that can be had now; the daemon says that it is ready after it."""
+
     async def run(self, offer: Callable[[Emitted], Awaitable[Turn]]) -> None:
         """Offer each input when its time has come; ends when there will be no more."""
+
+    def tell(self, make: Callable[[int], ForTheFeed]) -> tuple[ForTheFeed, Outcome | None]:
+        """A command for the feed: it comes out as an input, and after it what it brings about.
+
+        The command with its instant and, for a judgement, what the bar ends as (see
+        `BarClock.carry_out`). RefusedError where it cannot be carried out.
+        """
 
     def next_bar(self) -> int | None:
         """The end of the next expected bar."""

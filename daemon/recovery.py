@@ -8,13 +8,23 @@ that is down) use the same, without going on.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
 
 from daemon.core.account import Account
-from daemon.core.events import Command, Input, MarketSlice, Outcome, Prediction, Reload, Tick
+from daemon.core.events import (
+    Command,
+    CorporateAction,
+    ForTheFeed,
+    Input,
+    MarketSlice,
+    Outcome,
+    Prediction,
+    Reload,
+    Tick,
+)
 from daemon.core.outputs import Output, StateChanged
 from daemon.core.trading_state import HoldSource
 from daemon.core.turn import Turn
@@ -41,19 +51,42 @@ AfterTurn = Callable[[TurnRow, Account], None]
 class Place(NamedTuple):
     """Where a feed stands: at a slice (`rank` 0, with its bars' symbols) or at a tick (1).
 
-    An instant may have several slices, as where one symbol's bar came late.
+    An instant may have several slices, as where one symbol's bar came late. `session` is the date
+    of the last session, `actions` the corporate actions that its slices have carried.
     """
 
     instant: int
     rank: int
     symbols: tuple[str, ...] = ()
+    session: int = 0
+    actions: tuple[CorporateAction, ...] = ()
+
+    def is_at(self, item: object) -> bool:
+        """Whether this is the place of an input."""
+        if isinstance(item, Tick):
+            return (item.instant, 1) == (self.instant, self.rank)
+        if not isinstance(item, MarketSlice) or (item.end, 0) != (self.instant, self.rank):
+            return False
+        return self.symbols == tuple(bar.symbol for bar in item.bars)
 
 
-def place_of(item: MarketSlice | Tick) -> Place:
-    """The place of an input of the feed."""
+def place_after(before: Place | None, item: MarketSlice | Tick) -> Place:
+    """The place of an input of the feed, which comes after another."""
+    date = item.session.date
+    carried: tuple[CorporateAction, ...] = ()
+    if before is not None and before.session >= date:  # a late slice may be of an earlier one
+        date, carried = before.session, before.actions
     if isinstance(item, Tick):
-        return Place(item.instant, 1)
-    return Place(item.end, 0, tuple(bar.symbol for bar in item.bars))
+        return Place(item.instant, 1, (), date, carried)
+    symbols = tuple(bar.symbol for bar in item.bars)
+    return Place(item.end, 0, symbols, date, (*carried, *item.actions))
+
+
+class Told(NamedTuple):
+    """A command for the feed, and the feed's place when it was told."""
+
+    place: Place | None
+    command: ForTheFeed
 
 
 class MismatchError(Exception):
@@ -96,8 +129,8 @@ class RecordedFirst:
 class Rerun:
     """A segment after its recorded turns: an account that can go on.
 
-    `place` is that of the feed's last input, None where there was none. `turns` is how many were
-    played.
+    `place` is that of the feed's last input, None where there was none; `told` are the commands
+    that the feed was told since the segment began. `turns` is how many were played.
     """
 
     segment: SegmentRow
@@ -110,6 +143,7 @@ class Rerun:
     last_instant: int = 0
     turns: int = 0
     reloaded_risk: dict[str, Any] | None = None
+    told: list[Told] = field(default_factory=list)
 
     @property
     def digest_now(self) -> str:
@@ -147,7 +181,10 @@ def rerun(
         seq=segment.first_seq - 1,
     )
     played.pipeline = pipeline
-    done = Rerun(segment, setup, account, pipeline, predictor, played.digest)
+    place = segment.opening["place"]
+    if place is not None:
+        place = msgspec.convert(place, Place)
+    done = Rerun(segment, setup, account, pipeline, predictor, played.digest, place)
     warm_up(reader, segment, setup.strategy, predictor, pipeline.view)
     inputs = played.inputs(done)
     pipeline.play_through(inputs)
@@ -236,8 +273,10 @@ class _RecordedTurns:
             if isinstance(item, Command):
                 if isinstance(item, Reload):
                     done.reloaded_risk = item.risk
+                elif isinstance(item, ForTheFeed):
+                    done.told.append(Told(done.place, item))
             else:
-                done.place = place_of(item)
+                done.place = place_after(done.place, item)
 
     def closed(self, place: int) -> bool:
         """The gate as it was seen in the turn."""

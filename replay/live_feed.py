@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from daemon.config import Config, TapeFeedConfig
-from daemon.core.events import Split
+from daemon.core.events import ForTheFeed, Outcome, Split
 from daemon.core.turn import Turn
 from daemon.core.units import SECOND_NS
 from daemon.errors import RefusedError
@@ -23,10 +24,10 @@ from daemon.feeds.expected import BAR_SIZES_NS, with_bars
 from daemon.feeds.times import iso_z
 from daemon.live import MakeSource
 from daemon.ports import Outside
-from daemon.recovery import Place
+from daemon.recovery import Place, Told
 from daemon.segments import Setup
 from replay.feed import ReplayFeed
-from replay.run import Inputs, Period, applied_actions, inputs_for
+from replay.run import Inputs, Period, applied_actions, as_applied, inputs_for
 from replay.tape_source import TapeDriver, check_faults, fault_plan
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -65,25 +66,32 @@ def prepare(config: Config, state: Path) -> tuple[Setup, MakeSource]:
         ),
     )
 
-    def make(place: Place | None, *, held: bool, same_tape: bool) -> TapeSource:
+    def make(
+        place: Place | None, *, held: bool, same_tape: bool, told: Sequence[Told] = ()
+    ) -> TapeSource:
         def new_driver() -> TapeDriver:
-            return TapeDriver(
+            driver = TapeDriver(
                 replay_feed(inputs),
                 clock_rules(feed),
                 tuple(config.symbols),
                 fault_plan(feed),
                 held=held,
             )
+            driver.clock.actions.as_applied = partial(as_applied, inputs)
+            return driver
 
         driver = new_driver()
         if place is not None:
+            position = (place.instant, place.rank)
             try:
-                driver.skip_to((place.instant, place.rank), None if place.rank else place.symbols)
+                driver.skip_to(position, None if place.rank else place.symbols, told)
             except RefusedError:
                 if same_tape:
                     raise
                 driver = new_driver()
                 driver.pass_by(place.instant)
+            ours = [action for action in inputs.actions if action.symbol in config.symbols]
+            driver.clock.actions.go_on(place.session, place.actions, ours)
         pace = None if feed.pace == "max" else float(feed.pace)
         return TapeSource(driver, pace, None if place is None else place.instant)
 
@@ -124,6 +132,7 @@ class TapeSource:
         self._pace = pace
         self._sleep = sleep
         self._monotonic = monotonic
+        self._told = asyncio.Event()
         first = driver.next_at()
         self._at = since if since is not None else (0 if first is None else first)
         self._ceiling = self._at
@@ -136,19 +145,44 @@ class TapeSource:
         passed = (self._monotonic() - self._counted_from) * self._pace * SECOND_NS
         return min(self._at + int(passed), self._ceiling)
 
+    async def start(self) -> None:
+        """The tape is there."""
+
     async def run(self, offer: Callable[[Emitted], Awaitable[Turn]]) -> None:
         """Offer what the tape holds; ends with it."""
         while (due := self._driver.next_at()) is not None:
-            await self._wait_until(due)
+            if not await self._has_waited_until(due):
+                continue
             self._at = self._ceiling = max(self._at, due)
             for emitted in self._driver.step():
                 await offer(emitted)
 
-    async def _wait_until(self, due: int) -> None:
+    async def _has_waited_until(self, due: int) -> bool:
+        """False where a command has come in between."""
+        self._told.clear()
         self._counted_from = self._monotonic()
         self._ceiling = due - 1
-        if self._pace is not None and due > self._at:
-            await self._sleep((due - self._at) / SECOND_NS / self._pace)
+        if self._pace is None or due <= self._at:
+            return True
+        seconds = (due - self._at) / SECOND_NS / self._pace
+        waits = [asyncio.ensure_future(one) for one in (self._sleep(seconds), self._told.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+        return not self._told.is_set()
+
+    def tell(self, make: Callable[[int], ForTheFeed]) -> tuple[ForTheFeed, Outcome | None]:
+        """A command for the feed: see `Source`."""
+        command = make(self.now())
+        try:
+            ends = self._driver.tell(command)
+        except LookupError as error:
+            raise RefusedError(str(error.args[0])) from None
+        self._at = max(self._at, command.instant)
+        self._told.set()
+        return command, ends
 
     def next_bar(self) -> int | None:
         """The end of the next expected bar."""
@@ -171,4 +205,5 @@ class TapeSource:
             "state": f"{self._driver.feed_state}, {pace}",
             "next_bar": None if following is None else iso_z(following),
             "gaps": self._driver.gap_counts(),
+            "quarantined": self._driver.clock.put_aside.plain(),
         }

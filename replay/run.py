@@ -210,30 +210,31 @@ def _ignore(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 def applied_actions(inputs: Inputs) -> list[CorporateAction]:
     """The actions that change positions on this tape: on an adjusted one prices hold them."""
-    adjustment = inputs.tape.adjustment
-    if not inputs.sessions or adjustment == "splits_dividends":
+    if not inputs.sessions:
         return []
     first, last = inputs.sessions[0].date, inputs.sessions[-1].date
     due = [
-        action
+        as_applied(inputs, action)
         for action in inputs.actions
         if first <= action.effective <= last and action.symbol in inputs.config.symbols
     ]
-    return due if adjustment == "raw" else _per_adjusted_share(due, inputs.actions)
+    return [action for action in due if action is not None]
 
 
-def _per_adjusted_share(
-    due: Sequence[CorporateAction], actions: Sequence[CorporateAction]
-) -> list[CorporateAction]:
-    """Dividends of a tape adjusted for splits: an adjusted share is a part of one as traded."""
-    factors = SplitFactors([action for action in actions if isinstance(action, Split)])
-    found: list[CorporateAction] = []
-    for action in due:
-        if isinstance(action, Dividend):
-            factor = factors.factor(action.symbol, action.effective)
-            amount = divide_half_even(action.amount_micros * factor.denominator, factor.numerator)
-            found.append(replace(action, amount_micros=amount))
-    return found
+def as_applied(inputs: Inputs, action: CorporateAction) -> CorporateAction | None:
+    """What an action changes on this tape; None where its prices hold it.
+
+    On a tape that is adjusted for splits an adjusted share is a part of one as traded.
+    """
+    adjustment = inputs.tape.adjustment
+    if adjustment == "raw":
+        return action
+    if adjustment == "splits_dividends" or not isinstance(action, Dividend):
+        return None
+    factors = SplitFactors([split for split in inputs.actions if isinstance(split, Split)])
+    factor = factors.factor(action.symbol, action.effective)
+    amount = divide_half_even(action.amount_micros * factor.denominator, factor.numerator)
+    return replace(action, amount_micros=amount)
 
 
 def _check_fee_dates(config: Config, tables: FeeTables, sessions: list[Session]) -> None:

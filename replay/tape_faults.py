@@ -56,7 +56,7 @@ class FaultPlan:
             yield at, absent(bar.symbol, bar.start, "dropped by the fault plan")
             return
         if "quarantine" in kinds:
-            yield at, quarantined(bar.symbol, bar.start, "quarantined by the fault plan")
+            yield at, quarantined(bar.symbol, bar.start, "quarantined by the fault plan", bar)
             return
         yield at, partial(_bar, bar)
         for fault in faults:
@@ -115,9 +115,9 @@ def absent(symbol: str, start: int, reason: str) -> Tell:
     return lambda clock, now: clock.absent(symbol, start, now, reason)
 
 
-def quarantined(symbol: str, start: int, reason: str) -> Tell:
-    """The source says that the bar cannot be true."""
-    return lambda clock, now: clock.quarantine(symbol, start, now, reason)
+def quarantined(symbol: str, start: int, reason: str, bar: Bar | None = None) -> Tell:
+    """The source does not believe the bar; with its numbers it may be released."""
+    return lambda clock, now: clock.quarantine(symbol, start, now, reason, bar)
 
 
 def _bar(bar: Bar, clock: BarClock, now: int) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import chain
 from typing import NamedTuple
 
-from daemon.core.events import Input, MarketSlice, Outcome, Tick, TickKind
+from daemon.core.events import ForTheFeed, Input, MarketSlice, Outcome, Tick, TickKind
 from daemon.core.turn import instant_of
 from daemon.errors import RefusedError
 from daemon.feeds.bar_clock import BarClock, Emitted
@@ -22,6 +23,7 @@ from daemon.feeds.clock_rules import ClockRules
 from daemon.feeds.closed_bars import Slot
 from daemon.feeds.schedule import SLICE, TICK, Key
 from daemon.feeds.times import iso_z
+from daemon.recovery import Told
 from replay.feed import ReplayFeed
 from replay.tape_faults import (
     NO_FAULTS,
@@ -181,26 +183,55 @@ class TapeDriver:
         self._kept: list[Emitted] = []
         self._begun = False
 
-    def skip_to(self, position: Key, symbols: tuple[str, ...] | None = None) -> None:
+    def skip_to(
+        self, position: Key, symbols: tuple[str, ...] | None = None, told: Sequence[Told] = ()
+    ) -> None:
         """Go on after the journal's last slice or tick as if no time had passed since.
 
         `symbols` are those of the slice's bars: an instant may have had several slices. What came
-        out until then is made again and left out; the hold is as the account has it.
-        RefusedError where the tape has no such input.
+        out until then is made again and left out, also that of the commands that the feed was
+        `told`; the hold is as the account has it. RefusedError where the tape has no such input.
         """
         held, self.clock.held = self.clock.held, False
-        self._begin(position)
+        places = [one.place for one in told]
+        begins = [position, *((place.instant, place.rank) for place in places if place)]
+        self._begin(None if None in places else min(begins))
+        waiting = deque(told)
+        self._tell_again(waiting, None)
         while self.next_at() is not None:
             emitted = self.step()
-            for place, (item, _) in enumerate(emitted):
-                if _is_at(item, position, symbols):
-                    self._kept = emitted[place + 1 :]
-                    self.clock.held = held
-                    return
+            found = [_is_at(item, position, symbols) for item, _ in emitted]
+            inputs = [item for item, _ in emitted if isinstance(item, MarketSlice | Tick)]
+            if inputs:
+                self._tell_again(waiting, inputs[-1])
+            if any(found):
+                rest = [*emitted[found.index(True) + 1 :], *self.clock.take()]
+                self._kept = [one for one in rest if not isinstance(one.input, ForTheFeed)]
+                self.clock.held = held
+                return
         raise RefusedError(
             f"the tape has no input at {iso_z(position[0])}, where the journal ends: play the tape "
             f"and the faults it was played with, or begin with a new state directory"
         )
+
+    def _tell_again(self, waiting: deque[Told], after: MarketSlice | Tick | None) -> None:
+        """What the feed was told after this input, before it brought the next."""
+        while waiting:
+            place = waiting[0].place
+            if place is None:
+                is_due = after is None
+            else:
+                symbols = None if place.rank else place.symbols
+                is_due = after is not None and _is_at(after, (place.instant, place.rank), symbols)
+            if not is_due:
+                return
+            with suppress(LookupError):  # the tape has been corrected since
+                self.tell(waiting.popleft().command)
+
+    def tell(self, command: ForTheFeed) -> Outcome | None:
+        """A command for the feed, at its instant; see `BarClock.carry_out`."""
+        self.now = max(self.now, command.instant)
+        return self.clock.carry_out(command)
 
     def pass_by(self, instant: int) -> None:
         """Leave out what another tape holds up to an instant that the account has seen."""
@@ -212,7 +243,7 @@ class TapeDriver:
 
     def next_at(self) -> int | None:
         """When something happens next; None where the tape has ended."""
-        if self._kept:
+        if self._kept or self.clock.emitted:
             return self.now
         if not self._begun:
             self._begin(None)
@@ -224,6 +255,8 @@ class TapeDriver:
         if self._kept:
             kept, self._kept = self._kept, []
             return kept
+        if self.clock.emitted:  # by a command
+            return self.clock.take()
         at, comes_at = self.next_at(), self._arrivals.next_at()
         assert at is not None, "the tape has ended"
         self.now = at

@@ -1,4 +1,4 @@
-"""The verbs around recorded bars: import, update, check, show, diff, correct, action."""
+"""The verbs around bars: import, update, check, show, diff, correct, action, release, reject."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from daemon.cli.common import Json, State, data_app
+from daemon.cli.common import Json, Name, State, data_app
 from daemon.errors import UsageError
-from daemon.paths import resolve_state
+from daemon.paths import resolve_daemon, resolve_state
 
 if TYPE_CHECKING:
     from daemon.config import Config
@@ -374,3 +374,50 @@ def action_list(
 
     path = resolve_state(state)
     return list_actions(path, _folder(path, _loaded(config, path)), symbol, as_json=json)
+
+
+# --- quarantined bars of a running daemon ---------------------------------------------------------
+
+
+@data_app.command(name="release")
+def data_release(
+    symbol: Symbol,
+    start: str,
+    name: Name = None,
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why it is true, for the journal.")],
+    state: State = None,
+) -> int:
+    """Believe the quarantined bar that begins at START: it comes as a slice, if it still can.
+
+    Parameters
+    ----------
+    start
+        When the bar begins, exchange time unless a zone is given.
+    """
+    from daemon.data.judge import judge
+
+    return judge(resolve_daemon(name, state), "release", symbol, start, reason)
+
+
+@data_app.command(name="reject")
+def data_reject(
+    symbol: Symbol,
+    start: str,
+    name: Name = None,
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why it is false, for the journal.")],
+    state: State = None,
+) -> int:
+    """Do not believe the quarantined bar that begins at START: it stays missing.
+
+    Parameters
+    ----------
+    start
+        When the bar begins, exchange time unless a zone is given.
+    """
+    from daemon.data.judge import judge
+
+    return judge(resolve_daemon(name, state), "reject", symbol, start, reason)

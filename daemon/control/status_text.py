@@ -96,6 +96,13 @@ def _feed(document: Document) -> Iterator[str]:
     gaps = {} if feed is None else feed.get("gaps", {})
     if gaps:
         yield _row("gaps", ", ".join(f"{count} {outcome}" for outcome, count in gaps.items()))
+    aside = [] if feed is None else feed.get("quarantined", [])
+    for place, one in enumerate(aside):
+        yield _row(
+            "" if place else "quarantined", f"{one['symbol']} {when(one['start'])}: {one['reason']}"
+        )
+    if aside:
+        yield _row("", "`papertape data release` or `reject` SYMBOL START judges one")
 
 
 def _foot(document: Document) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from daemon.core.control import Control
-from daemon.core.events import MarketSlice, Outcome
+from daemon.core.events import MarketSlice, Outcome, Split
 from daemon.core.limits import Limits
 from daemon.core.portfolio import Portfolio
 from daemon.core.pricing import Pricing
@@ -37,6 +37,9 @@ class Account:
         if self._has_lived_through(market):
             return
         self.venue.match(market)
+        for action in market.actions:
+            if isinstance(action, Split) and action.symbol in self.portfolio.positions:
+                self.risk.shares.split(action)
         self.portfolio.mark(market.bars)
         if market.end == market.session.closes:
             self.venue.book.expire_day(market.session, market.end)

@@ -7,6 +7,7 @@ from typing import Any
 from daemon.core.events import (
     Command,
     Flatten,
+    ForTheFeed,
     Halt,
     Note,
     Pause,
@@ -109,7 +110,8 @@ class Control:
         elif isinstance(command, Reset):
             return self._reset(command, standing)
         else:
-            assert isinstance(command, Note | Reload), f"a command nobody carries out: {command}"
+            known = isinstance(command, Note | Reload | ForTheFeed)
+            assert known, f"a command nobody carries out: {command}"
         return True
 
     def _resume(self, command: Resume) -> None:

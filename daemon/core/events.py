@@ -174,7 +174,34 @@ class Note(Command, frozen=True, gc=False, tag=True):
     """A remark for the journal; changes nothing."""
 
 
-Commands = Halt | Pause | Reduce | Resume | Flatten | Reset | Reload | Note
+class Release(Command, frozen=True, gc=False, tag=True):
+    """The quarantined bar that begins at `start` is true; it comes as a slice, if it still can."""
+
+    symbol: str
+    start: int
+
+
+class Reject(Command, frozen=True, gc=False, tag=True):
+    """The quarantined bar that begins at `start` is false; it stays missing."""
+
+    symbol: str
+    start: int
+
+
+class Action(Command, frozen=True, gc=False, tag=True):
+    """A corporate action is known from now on; it rides on the slice that it takes effect before.
+
+    Its own turn changes nothing.
+    """
+
+    action: CorporateAction
+
+
+Judgement = Release | Reject
+ForTheFeed = Release | Reject | Action
+"""Commands that a feed carries out: what they bring about are its next inputs."""
+
+Commands = Halt | Pause | Reduce | Resume | Flatten | Reset | Reload | Note | ForTheFeed
 """All there are."""
 
 Input = MarketSlice | Tick | Commands

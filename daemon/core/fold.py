@@ -15,8 +15,10 @@ from daemon.core.events import (
     MarketSlice,
     Outcome,
     Prediction,
+    Reload,
     Reset,
     Resume,
+    Split,
     Tick,
     TickKind,
 )
@@ -108,6 +110,8 @@ class Fold:
             self._fill(output)
         elif isinstance(output, ActionApplied):
             self._ledger.act(output)
+            if isinstance(output.action, Split):
+                self._rescale(output.action)
         elif isinstance(output, DividendPaid):
             self._ledger.pay(output)
         elif isinstance(output, OrderAccepted):
@@ -186,6 +190,11 @@ class Fold:
         elif isinstance(command, Resume):
             if command.source != HoldSource.FEED:
                 self._model_failures = 0
+        elif isinstance(command, Reload):
+            shares = command.limits.max_position_shares
+            limit = None if shares is None else shares.value
+            if limit != self._risk.shares_limit:
+                self._risk = replace(self._risk, shares_limit=limit, rescaled=())
         elif isinstance(command, Reset):
             self._flattening = False
             equity = self._ledger.equity_micros
@@ -193,6 +202,14 @@ class Fold:
                 self._count_from(baseline=equity)
             if "drawdown" in command.accepted:
                 self._risk = replace(self._risk, peak_micros=equity)
+
+    def _rescale(self, split: Split) -> None:
+        """A limit of shares is one of new shares from now on."""
+        limit, rescaled = self._risk.shares_limit, dict(self._risk.rescaled)
+        if limit is not None:
+            shares = rescaled.get(split.symbol, limit) * split.numerator // split.denominator
+            rescaled[split.symbol] = shares or 1
+            self._risk = replace(self._risk, rescaled=tuple(rescaled.items()))
 
     def _count_from(self, *, baseline: int | None = None, today: int | None = None) -> None:
         risk: RiskValues = self._risk

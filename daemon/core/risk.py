@@ -21,6 +21,7 @@ from daemon.core.limits import Action, Limit, Limits
 from daemon.core.outputs import LimitBreached, Origin, Reason
 from daemon.core.portfolio import Portfolio
 from daemon.core.review import Approved, Review, Verdict
+from daemon.core.share_limits import ShareLimits
 from daemon.core.units import HOUR_NS, MICROS_PER_E4, MICROS_PER_USD, PPM
 from daemon.core.values import RiskValues
 from daemon.core.venue import Venue
@@ -97,6 +98,7 @@ class Risk:
         self._accepted: deque[int] = deque()
         self._accepted_today = 0
         self._breached: dict[str, Limit] = {}
+        self.shares = ShareLimits()
         self.floor_micros = -_NEVER
         self.ceiling_micros = self.peak_micros
         self.obey(limits)
@@ -107,6 +109,8 @@ class Risk:
         A limit that is not set any more cannot be breached.
         """
         self.limits = limits
+        shares = limits.max_position_shares
+        self.shares.obey(None if shares is None else shares.value)
         self._measured = [
             (name, limit, measure, unit)
             for name, measure, unit in _MEASURED
@@ -206,6 +210,8 @@ class Risk:
             accepted=tuple(instant for instant in self._accepted if instant > since),
             accepted_today=self._accepted_today,
             breached=tuple(self._breached),
+            shares_limit=self.shares.limit,
+            rescaled=tuple(self.shares.rescaled.items()),
         )
 
     def restore(self, values: RiskValues) -> None:
@@ -217,6 +223,7 @@ class Risk:
         self._accepted_today = values.accepted_today
         self._set_breached(values.breached)
         self._set_bounds()
+        self.shares.restore(values.shares_limit, values.rescaled)
 
     def _report_remainders(self, market: MarketSlice) -> None:
         for symbol, position in self._portfolio.positions.items():
@@ -320,9 +327,11 @@ class Risk:
             self._accepted_today + approved + 1,
         )
         for name, limit, measure, unit in self._measured:
-            value = measure(case)
-            if value > limit.value:
-                return name, f"{value / unit:g} against {limit.value / unit:g}", limit
+            value, allowed = measure(case), limit.value
+            if name == "max_position_shares":
+                allowed = self.shares.rescaled.get(spec.symbol, allowed)
+            if value > allowed:
+                return name, f"{value / unit:g} against {allowed / unit:g}", limit
         equity, leverage = self._portfolio.equity_micros, limits.max_gross_leverage
         if leverage is not None:
             gross = exposure.gross_micros_after(spec.symbol, change)

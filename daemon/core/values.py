@@ -115,7 +115,8 @@ class RiskValues(Struct, frozen=True, gc=False):
     """What the limits count from.
 
     `accepted` are the instants of the orders that may still count in a rolling hour, `breached`
-    the account limits that are known to be reached.
+    the account limits that are known to be reached, `rescaled` the share limits of symbols that
+    have split while `shares_limit` was the configured one.
     """
 
     starting_cash_micros: int
@@ -124,6 +125,8 @@ class RiskValues(Struct, frozen=True, gc=False):
     accepted: tuple[int, ...]
     accepted_today: int
     breached: tuple[str, ...]
+    shares_limit: int | None = None
+    rescaled: tuple[tuple[str, int], ...] = ()
 
 
 class AccountValues(Struct, frozen=True, gc=False):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import msgspec
+
 from daemon.control.client import NotListeningError, ask
-from daemon.data.action_table import action_text, add_action, plain_action
+from daemon.data.action_table import action_text, add_action
 from daemon.data.folder import DataFolder
 from daemon.errors import Exit
 from daemon.feeds.calendar import Calendar
@@ -19,7 +21,7 @@ def action_add(state: Path, folder: DataFolder, cells: dict[str, str], calendar:
     print(f"listed  {action_text(action)} ({folder.actions})")
     sys.stdout.flush()
     try:
-        answer = ask(state, "action", action=plain_action(action))
+        answer = ask(state, "action", action=msgspec.to_builtins(action))
     except NotListeningError:
         print("no daemon runs here: it will see the table when it starts")
         return Exit.OK

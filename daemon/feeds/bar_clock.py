@@ -12,13 +12,12 @@ on; what lies behind waits, so inputs come out in the order of the schedule:
     a slot, feed not up       never: from the feed's return a new deadline runs
 
 The deadline is the end + `decide_within_s`, or as much after the first bar that came later than
-that. A slice that comes out by the end + `decide_within_s` is RECEIVED, a later one BACKFILLED. A
-bar whose slice is closed makes one of its own while its symbol has not gone on (`closed_bars.py`).
+that. A slice that comes out by then is RECEIVED, a later one BACKFILLED. A bar whose slice is
+closed makes one of its own while its symbol has not gone on (`closed_bars.py`).
 
 When no bar comes for `pause_after_s` after one has ended, or the feed is away so long in an open
-session, a Pause of source "feed" comes out. The Resume comes when the feed (`feed_health.py`) has
-been up for `stable_s`, and either everything that has ended is closed (`backfilled`), or a bar is
-there in time whatever is still missing (`next_bar`).
+session, a Pause of source "feed" comes out. The Resume comes when the feed (`feed_health.py`) is up
+for `stable_s`, and all that has ended is closed (`backfilled`) or a bar is in time (`next_bar`).
 
 A fact for the ledger rides on the next input that comes out, so that one transaction stores both.
 """
@@ -27,13 +26,23 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from daemon.core.events import Bar, MarketSlice, Outcome, Pause, Resume, Tick
+from daemon.core.events import (
+    Action,
+    Bar,
+    ForTheFeed,
+    MarketSlice,
+    Outcome,
+    Pause,
+    Resume,
+    Tick,
+)
 from daemon.core.units import SECOND_NS
 from daemon.feeds.awaited import Awaited, Schedule, Waiting
 from daemon.feeds.clock_rules import ClockRules
 from daemon.feeds.closed_bars import ClosedBars, Slot
 from daemon.feeds.feed_health import FeedHealth, FeedState, FeedTrigger
 from daemon.feeds.gaps import Gaps
+from daemon.feeds.put_aside import ComingActions, PutAside, Quarantined
 from daemon.feeds.times import iso_z
 from daemon.journal.ledger import LedgerRow
 
@@ -48,7 +57,7 @@ _LATER_CAME = "a later bar came first"
 class Emitted(NamedTuple):
     """An input of the pipeline, and what the ledger learns with it."""
 
-    input: MarketSlice | Tick | Pause | Resume
+    input: MarketSlice | Tick | Pause | Resume | ForTheFeed
     facts: tuple[LedgerRow, ...] = ()
 
 
@@ -56,7 +65,7 @@ class BarClock:
     """See the module. `symbols` are those of the config, in its order.
 
     `held`: the account carries the feed's hold, from before a restart. `gaps` counts what the
-    bars ended as.
+    bars ended as, `emitted` is what `take` would give.
     """
 
     def __init__(
@@ -65,6 +74,9 @@ class BarClock:
         self.held = held
         self.feed = FeedHealth()
         self.gaps = Gaps()
+        self.put_aside = PutAside()
+        self.actions = ComingActions()
+        self.emitted: list[Emitted] = []
         self._rules = rules
         self._symbols = symbols
         self._decide_ns = round(rules.decide_within_s * SECOND_NS)
@@ -72,7 +84,6 @@ class BarClock:
         self._stable_ns = round(rules.stable_s * SECOND_NS)
         self._awaited = Awaited(schedule, self._decide_ns)
         self._closed = ClosedBars()
-        self._emitted: list[Emitted] = []
         self._now = 0
 
     # --- what the feed says -------------------------------------------------------------------
@@ -90,9 +101,32 @@ class BarClock:
         """A healthy source has asked for this bar as often as it does: there is none."""
         self._declare(symbol, start, now, (Outcome.MISSING, reason))
 
-    def quarantine(self, symbol: str, start: int, now: int, reason: str) -> None:
-        """This bar has come and cannot be true."""
-        self._declare(symbol, start, now, (Outcome.QUARANTINED, reason))
+    def quarantine(
+        self, symbol: str, start: int, now: int, reason: str, bar: Bar | None = None
+    ) -> None:
+        """This bar has come and cannot be believed; with its numbers a person may release it."""
+        slot = self._declare(symbol, start, now, (Outcome.QUARANTINED, reason))
+        if slot is not None:
+            self.put_aside.put(Quarantined(symbol, start, slot.end, reason, bar))
+
+    def carry_out(self, command: ForTheFeed) -> Outcome | None:
+        """A person has judged a quarantined bar, or told of a corporate action.
+
+        The command comes out, then what follows from it. For a judgement, what the bar ends as
+        (RECEIVED: its slice is not closed yet). LookupError where nothing comes of it.
+        """
+        now, ends, one = self._before(command.instant), None, None
+        if isinstance(command, Action):
+            self.actions.add(command.action)
+        else:
+            one = self.put_aside.judged(command)
+        self._emit(command)
+        if one is not None and one.bar is None:
+            ends = self.gaps.rejected(one, now, command.reason)
+        elif one is not None and one.bar is not None:
+            ends = self._place(one.bar, now)
+        self._pass(now, now)
+        return ends
 
     def lost(self, now: int, reason: str) -> None:
         """The feed is away: that a bar does not come means nothing from here on."""
@@ -130,7 +164,7 @@ class BarClock:
 
     def take(self) -> list[Emitted]:
         """What has come out since the last time, in the order in which it must be admitted."""
-        taken, self._emitted = self._emitted, []
+        taken, self.emitted = self.emitted, []
         return taken
 
     def wanted(self, now: int, limit: int) -> list[tuple[str, Slot]]:
@@ -167,27 +201,30 @@ class BarClock:
                 self._come_out(now, "too many bars came after it")
         return self._awaited.get(start)
 
-    def _place(self, bar: Bar, now: int) -> None:
+    def _place(self, bar: Bar, now: int) -> Outcome | None:
+        """Take a bar in; how it ends (RECEIVED: open yet), None where it changes nothing."""
         waiting = self._find(bar.start, now)
         slot = self._closed.get(bar.start) if waiting is None else waiting.slot
         if slot is None:
-            self._place_unknown(bar, now)
-        elif bar.symbol not in slot.symbols or bar.end != slot.end:
+            return self._place_unknown(bar, now)
+        if bar.symbol not in slot.symbols or bar.end != slot.end:
             words = f"the bar from there is of {', '.join(slot.symbols)} and ends {iso_z(slot.end)}"
             self.gaps.unexpected(bar, now, words)
-        else:
-            self._show_life(now)
-            if waiting is None:
-                self._come_to_closed(slot, bar, now)
-            else:
-                self._take_in(waiting, bar, now)
+            return Outcome.UNEXPECTED
+        self._show_life(now)
+        self.put_aside.forget(bar.symbol, bar.start)
+        if waiting is None:
+            return self._come_to_closed(slot, bar, now)
+        self._take_in(waiting, bar, now)
+        return Outcome.RECEIVED
 
-    def _place_unknown(self, bar: Bar, now: int) -> None:
+    def _place_unknown(self, bar: Bar, now: int) -> Outcome | None:
         oldest = self._closed.oldest or self._awaited.oldest
         if oldest is None or bar.start < oldest.start:
             self.gaps.old += 1
-        else:
-            self.gaps.unexpected(bar, now, "no bar begins there")
+            return None
+        self.gaps.unexpected(bar, now, "no bar begins there")
+        return Outcome.UNEXPECTED
 
     def _take_in(self, waiting: Waiting, bar: Bar, now: int) -> None:
         known = waiting.others.get(bar.symbol) or waiting.bars.get(bar.symbol)
@@ -199,10 +236,10 @@ class BarClock:
             self.gaps.revisions += 1
             waiting.others[bar.symbol] = bar
 
-    def _come_to_closed(self, slot: Slot, bar: Bar, now: int) -> None:
+    def _come_to_closed(self, slot: Slot, bar: Bar, now: int) -> Outcome | None:
         if slot.warmup:
             self.gaps.old += 1
-            return
+            return None
         before, after = self._closed.come(bar)
         self.gaps.came_after(bar, now, before, after)
         if after is Outcome.BACKFILLED:
@@ -211,14 +248,18 @@ class BarClock:
                     slot.start, slot.end, (bar,), (), slot.session, slot.index, Outcome.BACKFILLED
                 )
             )
+        return after
 
-    def _declare(self, symbol: str, start: int, now: int, why: tuple[Outcome, str]) -> None:
+    def _declare(self, symbol: str, start: int, now: int, why: tuple[Outcome, str]) -> Slot | None:
+        """Expect this bar no more; the slot it was expected in, if it still was."""
         now = self._before(now)
         waiting = self._find(start, now)
-        if waiting is not None and waiting.lacks(symbol):
+        lacked = waiting is not None and waiting.lacks(symbol)
+        if waiting is not None and lacked:
             self._show_life(now)
             waiting.why[symbol] = why
         self._pass(now, now)
+        return waiting.slot if waiting is not None and lacked else None
 
     # --- what comes out -------------------------------------------------------------------------
 
@@ -264,7 +305,7 @@ class BarClock:
             self._close(head, now, why)
 
     def _close(self, waiting: Waiting, now: int, why: str) -> None:
-        slot = waiting.slot
+        slot = waiting.slot = self.actions.joined(waiting.slot)
         in_time = waiting.last <= waiting.on_time and now <= waiting.on_time + WAKE_NS
         outcome = Outcome.BACKFILLED
         if slot.warmup:
@@ -284,8 +325,8 @@ class BarClock:
             )
         )  # fmt: skip
 
-    def _emit(self, item: MarketSlice | Tick | Pause | Resume) -> None:
-        self._emitted.append(Emitted(item, self.gaps.take()))
+    def _emit(self, item: MarketSlice | Tick | Pause | Resume | ForTheFeed) -> None:
+        self.emitted.append(Emitted(item, self.gaps.take()))
 
     # --- the feed's health and its hold ---------------------------------------------------------
 

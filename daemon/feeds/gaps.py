@@ -9,6 +9,7 @@ from __future__ import annotations
 from daemon.core.events import Bar, Outcome
 from daemon.core.units import SECOND_NS
 from daemon.feeds.awaited import Waiting
+from daemon.feeds.put_aside import Quarantined
 from daemon.journal.ledger import LedgerRow
 
 FACTS_WAITING_MAX = 1024
@@ -79,6 +80,12 @@ class Gaps:
             self.revisions += 1
             detail = _numbers(bar)
         self._gap(bar.symbol, bar.start, bar.end, after, now, detail)
+
+    def rejected(self, one: Quarantined, now: int, reason: str) -> Outcome:
+        """A person has said that a quarantined bar is false: it ends as it had."""
+        detail = f"rejected: {reason}"
+        self._gap(one.symbol, one.start, one.end, Outcome.QUARANTINED, now, detail)
+        return Outcome.QUARANTINED
 
     def unexpected(self, bar: Bar, now: int, detail: str) -> None:
         """A bar that the calendar does not know, or that comes before its time."""

@@ -422,7 +422,7 @@ def test_another_engine_is_named(
 ) -> None:
     monkeypatch.setattr("replay.verify.ENGINE_VERSION", 99)
     (finding,) = _findings(shop, run)
-    assert finding == "engine: the run was made by version 1, this is 99"
+    assert finding == "engine: the run was made by version 2, this is 99"
 
 
 # --- the other files ----------------------------------------------------------------------------

@@ -9,7 +9,16 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from daemon.core.events import Bar, MarketSlice, Outcome, Pause, Resume, Tick
+from daemon.core.events import (
+    Bar,
+    CorporateAction,
+    ForTheFeed,
+    MarketSlice,
+    Outcome,
+    Pause,
+    Resume,
+    Tick,
+)
 from daemon.core.units import SECOND_NS
 from daemon.feeds.bar_clock import BarClock
 from daemon.feeds.calendar import Calendar, Facts
@@ -64,13 +73,15 @@ class Day:
         size: str = "1h",
         held: bool = False,
         warmup: int = 0,
+        actions: tuple[CorporateAction, ...] = (),
     ) -> None:
         days = days or {"2024-05-28": FULL}
         self.date = next(iter(days))
         self.size = BAR_SIZES_NS[size]
         schedule = calendar_schedule(
-            calendar_of(days), symbols, self.size, "session", (self.at(start), TICK), warmup=warmup
-        )
+            calendar_of(days), symbols, self.size, "session", (self.at(start), TICK), warmup=warmup,
+            actions=actions,
+        )  # fmt: skip
         self.clock = BarClock(schedule, rules, symbols, held=held)
         self.clock.advance(self.at(start))
         self.facts: list[str] = []
@@ -147,7 +158,7 @@ class Day:
             words.append(self._word(item))
         return words
 
-    def _word(self, item: MarketSlice | Tick | Pause | Resume) -> str:
+    def _word(self, item: MarketSlice | Tick | Pause | Resume | ForTheFeed) -> str:
         if isinstance(item, Tick):
             return f"{item.kind.value} {self.text(item.instant)}"
         if isinstance(item, MarketSlice):
@@ -155,5 +166,5 @@ class Day:
             bars = ",".join(bar.symbol for bar in item.bars)
             missing = "".join(f"-{symbol}" for symbol in item.missing)
             return f"{prefix}slice {self.text(item.end)} {bars}{missing}"
-        assert item.source == "feed"
+        assert item.source == ("feed" if isinstance(item, Pause | Resume) else "operator")
         return f"{type(item).__name__} {self.text(item.instant)}"

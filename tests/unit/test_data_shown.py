@@ -120,8 +120,10 @@ def test_diff(data: DataFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1] == "NVDA 1h: 1 of 9 bars revised; what was seen first counts"
     assert [" ".join(line.split()) for line in lines[3:]] == [
         "2024-01-02 12:30 1,000 → 1,200 2024-01-03 16:45 2024-01-04 16:45 ib",
-        "2024-01-02 12:30 101 → 100.495 1,000 → 1,200 -0.50 2024-01-03 16:45 2024-02-01 09:00 "
-        "vendor.csv",
+        (
+            "2024-01-02 12:30 101 → 100.495 1,000 → 1,200 -0.50 2024-01-03 16:45 2024-02-01 09:00 "
+            "vendor.csv"
+        ),
     ]
 
 
