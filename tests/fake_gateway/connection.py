@@ -74,9 +74,10 @@ class Connection(asyncio.Protocol):
     def _take(self, data: bytes) -> None:
         try:
             for payload in self._unframer.payloads(data):
-                if self.is_mute or not self.is_open:
+                if not self.is_open:
                     return
-                self._handle(payload)
+                if not self.is_mute:
+                    self._handle(payload)
         except ProtocolError as error:
             self.gateway.complain(f"connection {self.number}: {error}")
             self.close()

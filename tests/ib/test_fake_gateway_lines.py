@@ -128,11 +128,16 @@ def test_a_mute_connection_can_come_back() -> None:
     async def scenario(gateway: FakeGateway, loop: VirtualTimeLoop) -> None:
         async with client(gateway) as ib:
             gateway.do(Mute(for_s=20))
+            for market_data_type in (1, 2, 3):
+                ib.reqMarketDataType(market_data_type)  # three messages in one piece
             assert await history(ib) == []
             await asyncio.sleep(15)
             assert await history(ib)
 
-    play(scenario, market)
+    # of what came meanwhile nothing is read later
+    gateway = play(scenario, market)
+    kinds = [entry.kind for entry in gateway.log.entries]
+    assert kinds == ["accept", "greet", "start", "positions", "history"]
 
 
 @pytest.mark.parametrize("framing", [Framing.BYTEWISE, Framing.JOINED])
