@@ -1,11 +1,12 @@
 """What the status page is given: the account's standing and its last bars, handed over by value.
 
-Once a heartbeat, and after a turn at most so often that a fast tape does not pay for a page.
+A closed turn is only put aside; what there is to see of it is made when the page is shown next, so
+that no turn waits for a page.
 """
 
 from __future__ import annotations
 
-import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from daemon.live import Live
     from daemon.observability.server import Page
 
-SHOW_EVERY_S = 0.25
-"""So long at least between what two turns show."""
+TURNS_MAX = 2 * SLICES_MAX
+"""Turns that may wait to be shown; the last of them are what a page has room for."""
 
 
 class Display:
@@ -32,7 +33,7 @@ class Display:
         self._live = live
         self._history = History(live.log.without_secrets)
         self._page = StatusPage(silence_s, live.log.without_secrets)
-        self._turn_shown_at = 0.0
+        self._turns: deque[tuple[Turn, str, Sequence[LedgerRow]]] = deque(maxlen=TURNS_MAX)
 
     @property
     def pages(self) -> Mapping[str, Page]:
@@ -47,16 +48,14 @@ class Display:
 
     def turn(self, turn: Turn, facts: Sequence[LedgerRow]) -> None:
         """A turn is closed."""
-        self._history.turn(turn, self._live.rerun.account.control.state.name, facts)
-        now = time.monotonic()
-        if now - self._turn_shown_at >= SHOW_EVERY_S:
-            self._turn_shown_at = now
-            self.show()
+        self._turns.append((turn, self._live.rerun.account.control.state.name, facts))
 
     def show(self) -> None:
         """Hand over what there is to see now."""
         from daemon.control.status import running_document
 
+        while self._turns:
+            self._history.turn(*self._turns.popleft())
         self._page.show(running_document(self._live), self._history.kept())
 
 

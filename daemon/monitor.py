@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from daemon.observability.metrics import Metrics
     from daemon.observability.server import Server
 
+SHOW_WITHIN_S = 0.1
+"""So long after a turn the page shows it: when the loop has time, and once for many turns."""
+
 
 class Monitor:
     """Log, metrics, status page and notifications of one daemon; none of it decides anything."""
@@ -32,6 +36,7 @@ class Monitor:
         self._address: str | None = None
         self._hours = ExchangeHours(live.calendar)
         self._metrics = _metrics(live)
+        self._showing: asyncio.TimerHandle | None = None
         self._display = Display(live, lambda: self._metrics.loop_silence_s)
         self.notifications = Notifications(live, self._metrics.notification)
         live.committer.on_turn.append(self._turn)
@@ -87,6 +92,8 @@ class Monitor:
 
     def close(self) -> None:
         """Say the last things and serve no more."""
+        if self._showing is not None:
+            self._showing.cancel()
         with self._harmless():
             self.notifications.close(self._standing())
         self._serve_no_more()
@@ -105,6 +112,14 @@ class Monitor:
             self._metrics.commit(seconds)
             self._display.turn(turn, live.inbox.facts)
             self.notifications.turn(turn, standing, live.inbox.facts)
+            if self._showing is None:
+                loop = asyncio.get_running_loop()
+                self._showing = loop.call_later(SHOW_WITHIN_S, self._show)
+
+    def _show(self) -> None:
+        self._showing = None
+        with self._harmless():
+            self._display.show()
 
     @contextmanager
     def _harmless(self) -> Iterator[None]:

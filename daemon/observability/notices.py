@@ -62,9 +62,10 @@ class Notices:
         self._day.see(turn)
         for fact in facts:
             self._fact(fact)
-        for output in turn.outputs:
-            if isinstance(output, Fill):
-                self._fill(output, standing)
+        if "fill" in self._events:
+            for output in turn.outputs:
+                if isinstance(output, Fill):
+                    self._fill(output, standing)
         item = turn.input
         if isinstance(item, Tick) and item.kind is TickKind.CLOSES:
             self._summary(item, standing)
