@@ -123,6 +123,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._executed)
         return future
 
+    async def shutdown_default_executor(self, *arguments: Any, **named: Any) -> None:
+        """Wait for the threads in real time; since Python 3.12 the loop gives them a time-out."""
+        with self.holding():
+            await super().shutdown_default_executor(*arguments, **named)
+
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Keep what a callback raised: a test that ends well in spite of it has not."""
         error = context.get("exception")
