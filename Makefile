@@ -8,6 +8,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 INSYNC := .venv-ib-insync
+# ib_insync looks for an event loop while it is imported, which Python 3.12 and later warn of.
+INSYNC_QUIET := -W "ignore:There is no current event loop:DeprecationWarning"
 PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input
 INSYNC_PIP := $(INSYNC)/bin/python -m pip --disable-pip-version-check --no-input
@@ -69,7 +71,7 @@ bench: $(VENV)/.installed-dev ## measure the budget and print the table
 soak: $(VENV)/.installed-dev $(INSYNC)/.installed fault-tools ## properties, simulations, faults: many more cases (SOAK_ARGS=...)
 	$(PY) -m pytest --hypothesis-profile=soak $(wildcard tests/property tests/simulation) $(SOAK_ARGS)
 	$(PY) -m pytest -m soak tests/faults $(SOAK_ARGS)
-	$(INSYNC)/bin/python -m pytest -p no:cacheprovider tests/ib
+	$(INSYNC)/bin/python -m pytest -p no:cacheprovider $(INSYNC_QUIET) tests/ib
 
 coverage: $(VENV)/.installed-dev ## the tests again, with branch coverage in htmlcov/
 	$(PY) -m coverage erase
