@@ -32,7 +32,7 @@ class Display:
     def __init__(self, live: Live, silence_s: Callable[[], float]) -> None:
         self._live = live
         self._history = History(live.log.without_secrets)
-        self._page = StatusPage(silence_s, live.log.without_secrets)
+        self._page = StatusPage(silence_s, live.switch.closed, live.log.without_secrets)
         self._turns: deque[tuple[Turn, str, Sequence[LedgerRow]]] = deque(maxlen=TURNS_MAX)
 
     @property

@@ -1,6 +1,6 @@
 """The status page at `/`: one file that asks for `/status.json` again and again.
 
-    page = StatusPage(silence_s, clean)
+    page = StatusPage(silence_s, latched, clean)
     page.show(document, history.kept())
     server = serve("127.0.0.1:9108", page.pages)
 
@@ -45,13 +45,21 @@ class Shown(NamedTuple):
 
 
 class StatusPage:
-    """See the module. `silence_s` tells how long ago the loop was seen, `clean` conceals secrets.
+    """See the module.
 
-    Both are called from the thread that serves.
+    `silence_s` tells how long ago the loop was seen, `latched` whether the kill latch is set, be
+    it that the loop does not know yet; `clean` conceals secrets. All are called from the thread
+    that serves.
     """
 
-    def __init__(self, silence_s: Callable[[], float], clean: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        silence_s: Callable[[], float],
+        latched: Callable[[], bool],
+        clean: Callable[[str], str],
+    ) -> None:
         self._silence_s = silence_s
+        self._latched = latched
         self._clean = clean
         self._shown: Shown | None = None
         style, script = _read("status.css"), "\n".join(map(_read, SCRIPTS))
@@ -77,7 +85,9 @@ class StatusPage:
     def _page(self) -> Reply:
         shown = self._shown
         name = "papertape" if shown is None else str(shown.document["name"])
-        plain = "starting" if shown is None else self._clean(plain_text(shown.document))
+        plain = "starting"
+        if shown is not None:
+            plain = self._clean(plain_text(shown.document, latched=self._latched()))
         silence_s = self._silence_s()
         if silence_s > SILENT_S:
             plain += f" The event loop was seen {silence_s:.0f} s ago."
@@ -91,6 +101,7 @@ class StatusPage:
         kept = shown.kept
         return self._json({
             "silence_s": self._silence_s(),
+            "latched": self._latched(),
             "document": _cleaned(shown.document, self._clean),
             "happened": kept.happened,
             "revision": kept.revision,
@@ -116,7 +127,7 @@ def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
     return value
 
 
-def plain_text(document: Mapping[str, Any]) -> str:
+def plain_text(document: Mapping[str, Any], *, latched: bool) -> str:
     """The standing in a few sentences, for who reads without scripts."""
     said = [f"{document['name']}: {document['state']}."]
     said += [
@@ -124,7 +135,7 @@ def plain_text(document: Mapping[str, Any]) -> str:
         f"{hold['reason'] or 'no reason given'}."
         for hold in document["holds"]
     ]
-    if document["latched"]:
+    if latched:
         said.append("The kill latch is set.")
     held = [f"{one['quantity']:+d} {one['symbol']}" for one in document["positions"]]
     said.append(f"Position: {', '.join(held) or 'flat'}.")

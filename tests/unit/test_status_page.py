@@ -27,7 +27,6 @@ DOCUMENT: dict[str, Any] = {
             "reason": "see https://bob:canary@example.org",
         }
     ],
-    "latched": True,
     "positions": [{"symbol": "NVDA", "quantity": -5}],
     "equity_usd": 1234.5,
     "day_pnl_usd": -6.7,
@@ -40,7 +39,7 @@ def clean(text: str) -> str:
 
 
 def made(silence_s: float = 0.5) -> StatusPage:
-    return StatusPage(lambda: silence_s, clean)
+    return StatusPage(lambda: silence_s, lambda: True, clean)
 
 
 def shown(silence_s: float = 0.5, rows: int = 0) -> StatusPage:
@@ -62,7 +61,7 @@ def told(page: StatusPage, path: str = "/status.json") -> dict[str, Any]:
 
 
 def test_without_a_script_the_state_is_there_to_read() -> None:
-    assert plain_text(DOCUMENT) == (
+    assert plain_text(DOCUMENT, latched=True) == (
         "made<b>: PAUSED. PAUSED by operator since 2024-01-02 10:30: see "
         "https://bob:canary@example.org. The kill latch is set. Position: -5 NVDA. "
         "Equity 1,234.50 USD, today -6.70. Last bar: NVDA 2024-01-02 10:30."
@@ -99,7 +98,7 @@ def test_before_anything_is_known_it_says_so() -> None:
 def test_an_answer_brings_the_last_rows_and_how_long_the_loop_is_silent() -> None:
     page = shown(12.5, rows=RECENT + 7)
     found = told(page)
-    assert found["silence_s"] == 12.5
+    assert (found["silence_s"], found["latched"]) == (12.5, True)
     assert [row["number"] for row in found["rows"]] == list(range(7, RECENT + 7))
     assert found["document"]["holds"][0]["reason"] == "see https://bob:***@example.org"
     assert len(told(page, "/history.json")["rows"]) == RECENT + 7

@@ -212,6 +212,7 @@ function showLink(lost) {
   link.className = `link ${lost || silence > BLOCKED_S ? "lost" : silence > LATE_S ? "late" : ""}`;
   link.textContent = lost ? "no answer" : silence > LATE_S ? `last seen ${span(silence)} ago` : "live";
   document.body.classList.toggle("stale", trouble.length > 0);
+  if (lost) document.title = document.title.replace(/^(\? )?/, "? ");
   part("trouble", trouble, () => trouble.map((text) => h("p", { class: "banner" }, text)));
 }
 
@@ -236,7 +237,7 @@ async function turn() {
 let charted = "";
 
 function show(answer, grown) {
-  const document_ = answer.document;
+  const document_ = { ...answer.document, latched: answer.latched };
   document.title = `${document_.state} ${document_.name}: papertape`;
   showHead(document_);
   showMoney(document_);
