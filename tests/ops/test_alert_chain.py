@@ -137,4 +137,4 @@ def _check_messages(chain: Chain) -> None:
         url = chain.receiver.first(alert).annotations["runbook_url"]
         assert url == f"{chain.prometheus.url}/user/runbook.md#{alert.lower()}"
         with urllib.request.urlopen(url) as reply:  # noqa: S310 - equal to an address of http
-            assert f"\n## {alert}\n" in reply.read().decode()
+            assert f"\n### {alert}\n" in reply.read().decode()
