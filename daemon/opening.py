@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from daemon.config import load_resolved
 from daemon.core.account import Account
-from daemon.core.events import MarketSlice, Tick
+from daemon.core.events import Action, MarketSlice, Tick
 from daemon.core.fold import Fold
 from daemon.core.trading_state import Hold, HoldSource, TradingState
 from daemon.core.turn import Turn
@@ -209,10 +209,11 @@ def last_place(reader: JournalReader, segment: SegmentRow) -> Place | None:
     found = segment.opening["place"]
     place = None if found is None else msgspec.convert(found, Place)
     for row in reader.turns(segment.segment):
-        if row.kind != "command":
-            item = decode_input(row.kind, _input_of(row))
-            assert isinstance(item, MarketSlice | Tick), row.kind
+        item = decode_input(row.kind, _input_of(row))
+        if isinstance(item, MarketSlice | Tick):
             place = place_after(place, item)
+        elif isinstance(item, Action) and place is not None:
+            place = place.told(item.action)
     return place
 
 
@@ -240,10 +241,17 @@ def _in_new_segment(
     segment = SegmentRow(0, first_seq, reason, manifest, opening)
     predictor = RecordedFirst(setup.predictor) if setup.config.model is not None else None
     nothing = _Nothing()
-    pipeline = Pipeline(account, setup.strategy, predictor, nothing, seq=first_seq - 1)
+    pipeline = Pipeline(
+        account,
+        setup.strategy,
+        predictor,
+        nothing,
+        seq=first_seq - 1,
+        remake=setup.remake_strategy,
+    )
     if reader is not None:
         try:
-            warm_up(reader, segment, setup.strategy, predictor, pipeline.view)
+            warm_up(reader, segment, predictor, pipeline)
         except Exception as error:
             raise RefusedError(
                 f"{setup.config.path}: strategy {setup.config.strategy.kind} raised on bars that "

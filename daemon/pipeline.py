@@ -38,7 +38,6 @@ from daemon.core.turn import Turn, instant_of
 from daemon.ports import Feed, Gate, Sink
 from daemon.steps import Steps
 from daemon.tasks import Busy, StageTask, TaskFailedError
-from daemon.view import PortfolioView
 
 if TYPE_CHECKING:
     from daemon.models.protocol import Predictor
@@ -67,7 +66,8 @@ class Pipeline:
 
     `ends`, `equity` (micro-dollars) are columns with one row per slice that is not warm-up.
     `failed` gives, for a journal that is played again, the turns in which the strategy raised,
-    with what was recorded of it. `seq` is the last turn of what went before.
+    with what was recorded of it. `seq` is the last turn of what went before, `remake` makes the
+    strategy anew after a reset of its failure.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Pipeline:
         *,
         gate: Gate | None = None,
         seq: int = 0,
+        remake: Callable[[], Strategy] | None = None,
     ) -> None:
         self.account = account
         self.ends = array("q")
@@ -88,9 +89,8 @@ class Pipeline:
         self.tasks = {name: StageTask(name, self.busy) for name in TASKS}
         self._sink = sink
         self._ask = strategy.decide
-        self._steps = Steps(
-            account, strategy, predictor, self.tasks["strategy"], failed or {}, gate, seq
-        )
+        task = self.tasks["strategy"]
+        self._steps = Steps(account, strategy, predictor, task, failed or {}, gate, seq, remake)
         bound = {
             kind: [(self.tasks[task], getattr(self._steps, step)) for task, step in steps]
             for kind, steps in STEPS.items()
@@ -109,10 +109,9 @@ class Pipeline:
         """One (bar end, prediction) for each prediction that a decision was made with."""
         return self._steps.predictions
 
-    @property
-    def view(self) -> PortfolioView:
-        """What the strategy sees of the account."""
-        return self._steps.view
+    def warm(self, market: MarketSlice) -> None:
+        """Show the strategy a bar that was traded before, for its indicators alone."""
+        self._steps.warm(market)
 
     @property
     def intents(self) -> Sequence[Intent] | None:

@@ -15,6 +15,7 @@ import msgspec
 
 from daemon.core.account import Account
 from daemon.core.events import (
+    Action,
     Command,
     CorporateAction,
     ForTheFeed,
@@ -42,7 +43,6 @@ from daemon.models.protocol import Predictor
 from daemon.pipeline import Pipeline
 from daemon.ports import Sink
 from daemon.segments import Setup
-from daemon.strategies.protocol import Strategy
 
 AfterTurn = Callable[[TurnRow, Account], None]
 """Told of each turn that came out as recorded."""
@@ -52,7 +52,7 @@ class Place(NamedTuple):
     """Where a feed stands: at a slice (`rank` 0, with its bars' symbols) or at a tick (1).
 
     An instant may have several slices, as where one symbol's bar came late. `session` is the date
-    of the last session, `actions` the corporate actions that its slices have carried.
+    of the last slices, `actions` the corporate actions that these have carried, `coming` those that the feed was told of and no slice has carried.
     """
 
     instant: int
@@ -60,26 +60,31 @@ class Place(NamedTuple):
     symbols: tuple[str, ...] = ()
     session: int = 0
     actions: tuple[CorporateAction, ...] = ()
+    coming: tuple[CorporateAction, ...] = ()
 
-    def is_at(self, item: object) -> bool:
-        """Whether this is the place of an input."""
-        if isinstance(item, Tick):
-            return (item.instant, 1) == (self.instant, self.rank)
-        if not isinstance(item, MarketSlice) or (item.end, 0) != (self.instant, self.rank):
-            return False
-        return self.symbols == tuple(bar.symbol for bar in item.bars)
+    def told(self, action: CorporateAction) -> Place:
+        """The same place after the feed was told of an action."""
+        return self._replace(coming=(*self.coming, action))
 
 
 def place_after(before: Place | None, item: MarketSlice | Tick) -> Place:
     """The place of an input of the feed, which comes after another."""
-    date = item.session.date
-    carried: tuple[CorporateAction, ...] = ()
-    if before is not None and before.session >= date:  # a late slice may be of an earlier one
-        date, carried = before.session, before.actions
+    session, carried, coming = (0, (), ()) if before is None else before[3:]
     if isinstance(item, Tick):
-        return Place(item.instant, 1, (), date, carried)
+        return Place(item.instant, 1, (), session, carried, coming)
+    if item.session.date > session:  # a late slice may be of an earlier one
+        session, carried = item.session.date, ()
+    if item.actions:
+        carried = (*carried, *item.actions)
+        keys = set(map(_key, item.actions))
+        coming = tuple(action for action in coming if _key(action) not in keys)
     symbols = tuple(bar.symbol for bar in item.bars)
-    return Place(item.end, 0, symbols, date, (*carried, *item.actions))
+    return Place(item.end, 0, symbols, session, carried, coming)
+
+
+def _key(action: CorporateAction) -> tuple[str, type, int]:
+    """What tells one action from another; a tape may have made something else of its amount."""
+    return action.symbol, type(action), action.effective
 
 
 class Told(NamedTuple):
@@ -179,13 +184,14 @@ def rerun(
         strategy_failures(reader, segment.segment),
         gate=played,
         seq=segment.first_seq - 1,
+        remake=setup.remake_strategy,
     )
     played.pipeline = pipeline
     place = segment.opening["place"]
     if place is not None:
         place = msgspec.convert(place, Place)
     done = Rerun(segment, setup, account, pipeline, predictor, played.digest, place)
-    warm_up(reader, segment, setup.strategy, predictor, pipeline.view)
+    warm_up(reader, segment, predictor, pipeline)
     inputs = played.inputs(done)
     pipeline.play_through(inputs)
     return done
@@ -194,9 +200,8 @@ def rerun(
 def warm_up(
     reader: JournalReader,
     segment: SegmentRow,
-    strategy: Strategy,
     predictor: RecordedFirst | None,
-    view: Any,
+    pipeline: Pipeline,
 ) -> None:
     """Show strategy and model the recorded bars before a segment, so that indicators are warm."""
     first = segment.opening["warm_from"]
@@ -212,7 +217,7 @@ def warm_up(
         if market.bars:
             if predictor is not None:
                 predictor.warm(market)
-            strategy.decide(market, {}, view)
+            pipeline.warm(market)
 
 
 def strategy_failures(reader: JournalReader, segment: int) -> dict[int, str]:
@@ -275,6 +280,8 @@ class _RecordedTurns:
                     done.reloaded_risk = item.risk
                 elif isinstance(item, ForTheFeed):
                     done.told.append(Told(done.place, item))
+                    if isinstance(item, Action) and done.place is not None:
+                        done.place = done.place.told(item.action)
             else:
                 done.place = place_after(done.place, item)
 

@@ -53,6 +53,10 @@ class Setup:
             splits=self.splits,
         )
 
+    def remake_strategy(self) -> Strategy:
+        """The strategy as it was before its first bar."""
+        return _strategy(self.config)
+
     def manifest(self) -> dict[str, Any]:
         """What the journal keeps of it; the values of `IDENTITY` make two segments the same."""
         config, predictor = self.config, self.predictor

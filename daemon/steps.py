@@ -6,7 +6,9 @@ A step is a plain function of the input. What one step leaves for a later one of
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from daemon.core.account import Account
@@ -45,7 +47,8 @@ class Steps:
     `settled` are the intents whose review found nothing to do: the same again need none until
     something moves. `seq` is the number of the last closed turn, counted by the pipeline.
     `gate` is None where no kill switch can be (a replay); `gate_seen` is where in the turn it was
-    first seen closed.
+    first seen closed. `remake` makes the strategy anew once a reset has lifted its failure: one
+    that has raised half-way remembers nobody knows what.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Steps:
         recorded_failures: Mapping[int, str],
         gate: Gate | None = None,
         seq: int = 0,
+        remake: Callable[[], Strategy] | None = None,
     ) -> None:
         self.predictions: list[tuple[int, Prediction]] = []
         self.intents: Sequence[Intent] | None = None
@@ -72,12 +76,15 @@ class Steps:
         self._predictor = predictor
         self._task = task
         self._recorded_failures = recorded_failures
+        self._remake = remake
+        self._seen: deque[MarketSlice] = deque(maxlen=strategy.warmup_bars if remake else 0)
         self._failed = any(hold.cause == HoldSource.STRATEGY for hold in account.control.holds)
 
     @property
     def only_asks(self) -> bool:
         """Whether deciding is nothing but calling the strategy."""
-        return self._predictor is None and not (self._failed or self._recorded_failures)
+        knows_all = not (self._failed or self._recorded_failures or self._remake)
+        return self._predictor is None and knows_all
 
     def forget_recorded(self) -> None:
         """What was recorded has been played: predictions and failures are new ones from now on."""
@@ -103,6 +110,9 @@ class Steps:
             return None
         if not market.bars or self._failed:
             self.intents = None
+            if market.bars:
+                self._predictor.warm(market)
+                self._seen.append(market)
             return None
         try:
             predictions = self._predictor.predict(market)
@@ -137,6 +147,8 @@ class Steps:
     def _ask(self, market: MarketSlice) -> None:
         if not market.bars or self._failed:
             self.intents = None
+            if market.bars:
+                self._seen.append(market)
             return
         if self.seq + 1 in self._recorded_failures:
             self._fail_strategy(self._recorded_failures[self.seq + 1], market)
@@ -145,6 +157,29 @@ class Steps:
             self.intents = self._strategy.decide(market, self.values, self.view)
         except Exception as error:  # noqa: BLE001 - a user's strategy may raise anything
             self.strategy_raised(error, market)
+        else:
+            self._seen.append(market)
+
+    def warm(self, market: MarketSlice) -> None:
+        """Show the strategy a bar that was traded before, for its indicators alone.
+
+        What it raises is the caller's.
+        """
+        self._strategy.decide(market, {}, self.view)
+        self._seen.append(market)
+
+    def _begin_anew(self) -> None:
+        """The strategy's failure is lifted: another instance, shown the bars it needs to be warm.
+
+        The bar it raised at is left out, so that it is not the same again at once.
+        """
+        self._failed = False
+        if self._remake is None:
+            return
+        self._strategy = self._remake()
+        for market in self._seen:
+            with contextlib.suppress(Exception):  # it will raise again where it is asked again
+                self._strategy.decide(market, {}, self.view)
 
     def strategy_raised(self, error: Exception, market: MarketSlice) -> None:
         """A user's code raised: an output, not a fault of ours."""
@@ -227,7 +262,8 @@ class Steps:
         done = account.control.carry_out(command, account.risk.standing_halts())
         if done and isinstance(command, Reset):
             account.risk.accept(command.accepted)
-            self._failed = False
+            if self._failed:
+                self._begin_anew()
         elif isinstance(command, Reload):
             account.obey(command.limits)
         flattens = account.control.flattening

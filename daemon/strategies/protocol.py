@@ -19,7 +19,9 @@ A strategy is a class with typed parameters and one method called at each slice:
                 return [TargetPosition(bar.symbol, self._params.quantity, reason="dip")]
             return None
 
-It never awaits, reads no clock and does no I/O; its attributes are its state. What it returns is
+It never awaits, reads no clock and does no I/O; its attributes are its state. Should it raise,
+trading halts; once that is reset it is made anew and shown the last `warmup_bars` bars, since
+nobody knows what a call that broke off has left behind. What it returns is
 decided at the close of the slice and can fill at the open of the next bar at the earliest.
 
 A target is a level, not an order: "hold 100 shares". It is returned at every bar at which the

@@ -190,8 +190,8 @@ def live(
         setup, make_source = prepare(config, state)
         setup.strategy = Acting(acts)
 
-        def make(place: Place | None, *, held: bool, same_tape: bool) -> TapeSource:
-            made = make_source(place, held=held, same_tape=same_tape)
+        def make(place: Place | None, **rest: Any) -> TapeSource:
+            made = make_source(place, **rest)
             assert isinstance(made, TapeSource)
             made._sleep, made._monotonic = time.sleep, time.monotonic
             time.source = made

@@ -151,6 +151,42 @@ class Own:
     assert not account.venue.book.working
 
 
+RAISES_ONCE = """
+class Own:
+    @dataclass(frozen=True)
+    class Params:
+        pass
+    warmup_bars = 4
+    def __init__(self, params, symbols):
+        self.closes = []
+    def decide(self, market, predictions, portfolio):
+        self.closes.append(market.bars[0].close)
+        if market.session.date == 20240103 and market.index == 2:
+            self.closes = None
+            raise ValueError("only here")
+        return None if len(self.closes) < 4 else [TargetPosition("NVDA", len(self.closes))]
+"""
+
+
+def test_a_strategy_that_raised_is_made_anew_and_warmed_by_a_reset(tape: LiveTape) -> None:
+    """It raises at slice 10. Reset after slice 12, the new one has seen 8, 9, 11 and 12: at 13 it
+    has five closes and wants five shares. It could not want any had it begun cold."""
+    tape.shop.strategy("once", RAISES_ONCE)
+    tape.settings.append(("strategy", "{kind: 'once:Own'}"))
+    tape.settings.append(("risk", "{allow_short: true}"))
+    tape.run(slices=12)
+    opened = tape.run(
+        slices=1,
+        commands={0: lambda now: Reset(now, "operator", "seen")},
+        closes=False,
+    )
+    (target,) = opened.rerun.pipeline.intents or ()
+    assert target.quantity == 5
+    again = tape.run(slices=0)
+    assert again.new_segment is None
+    assert values_of(again.rerun.account) == values_of(opened.rerun.account)
+
+
 def test_outputs_that_cannot_be_reproduced_are_what_counts(tape: LiveTape) -> None:
     """A fill's price is changed with its chain: the storage is whole, the turns differ."""
     tape.run(slices=60)
