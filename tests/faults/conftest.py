@@ -28,8 +28,9 @@ from tests.faults.trouble import (
 )  # fmt: skip
 from tests.replay.workshop import Workshop
 
-PACE = "500000"
-"""Tape seconds a second: a session takes 47 ms, a night 126 ms and three weeks three seconds."""
+PACE = "150000"
+"""Tape seconds a second for tests that do something in between, and stop it then: a bar comes
+every 24 ms, a night takes 420 ms and three weeks ten seconds, which no test waits for."""
 CLONE_NEWNS = 0x00020000
 FAKETIME = tuple(
     f"/usr/lib/{place}/faketime/libfaketimeMT.so.1"

@@ -35,13 +35,15 @@ def test_a_second_writer(daemons: Daemons, three_weeks: Undisturbed) -> None:
         other.execute("ROLLBACK")
     daemon.wait_for(lambda: daemon.status()["state"] == "HALTED")
     assert daemon.type("reset", "--reason", "the other program has gone").code == 0
-    assert daemon.wait() == 0
+    daemon.go_on(3)
+    assert daemon.stop() == 0
     turns = turns_of(daemon)
     halt = until_the_first_halt(turns)
     assert halt > at
     assert turns[:halt] == three_weeks.turns[:halt]
     inputs = [turn[3] for turn in turns if turn[2] != "command"]
-    assert inputs == [turn[3] for turn in three_weeks.turns], "no bar is lost or comes twice"
+    same = [turn[3] for turn in three_weeks.turns[: len(inputs)]]
+    assert inputs == same, "a bar is lost, or came twice"
     check_verified(daemon)
     no_traceback(daemon)
 

@@ -7,7 +7,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.faults.conftest import PACE, Daemons
-from tests.faults.trouble import Undisturbed, busy_settings, refusal, turns_of
+from tests.faults.trouble import (
+    Undisturbed,
+    busy_settings,
+    check_no_turn_lost,
+    no_traceback,
+    refusal,
+)
 from tests.replay.workshop import Workshop
 
 
@@ -23,15 +29,20 @@ def test_the_second_one_says_who_holds_it(
     assert str(shop.state) in said
     assert not first.ended
     assert first.status()["daemon"]["process"] == first.pid
-    assert first.wait() == 0
-    assert turns_of(first) == three_weeks.turns
+    first.go_on(2)
+    assert first.stop() == 0
+    check_no_turn_lost(first, three_weeks)
+    no_traceback(first)
 
 
 def test_one_of_several_at_once(daemons: Daemons, three_weeks: Undisturbed, tmp_path: Path) -> None:
-    several = [daemons(pace="400000", settings=busy_settings()) for _ in range(4)]
+    several = [daemons(pace=PACE, settings=busy_settings()) for _ in range(3)]
     for number, daemon in enumerate(several):
         daemon.log_path = tmp_path / f"{number}.log"
         daemon.start(wait=False)
-    codes = sorted(daemon.wait() for daemon in several)
-    assert codes == [0, 75, 75, 75]
-    assert turns_of(several[0]) == three_weeks.turns
+    several[0].wait_for(lambda: sum(daemon.ended for daemon in several) == 2)
+    assert [daemon.wait() for daemon in several if daemon.ended] == [75, 75]
+    (holder,) = [daemon for daemon in several if not daemon.ended]
+    holder.reach(5)
+    assert holder.stop() == 0
+    check_no_turn_lost(holder, three_weeks)

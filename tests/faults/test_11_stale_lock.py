@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 from tests.faults.conftest import PACE, Daemons
-from tests.faults.trouble import Undisturbed, busy_settings, turns_of
+from tests.faults.trouble import Undisturbed, busy_settings, check_no_turn_lost
 
 
 def test_after_kill_9(daemons: Daemons, three_weeks: Undisturbed) -> None:
@@ -21,8 +21,9 @@ def test_after_kill_9(daemons: Daemons, three_weeks: Undisturbed) -> None:
     daemon.start()
     assert daemon.status()["daemon"]["running"] is True
     assert daemon.status()["daemon"]["process"] == daemon.pid != os.getpid()
-    assert daemon.wait() == 0
-    assert turns_of(daemon) == three_weeks.turns
+    daemon.go_on(2)
+    assert daemon.stop() == 0
+    check_no_turn_lost(daemon, three_weeks)
 
 
 def test_a_verb_does_not_take_the_rest_for_a_daemon(daemons: Daemons) -> None:

@@ -12,10 +12,9 @@ from tests.faults.conftest import PACE, Daemons
 from tests.faults.trouble import (
     Undisturbed,
     busy_settings,
-    check_same_end,
+    check_no_turn_lost,
     check_verified,
     no_traceback,
-    turns_of,
     with_environment,
 )
 from tests.replay.workshop import Workshop
@@ -48,14 +47,15 @@ def test_a_clock_that_is_set_while_it_trades(
     daemon = daemons(pace=PACE, settings=busy_settings())
     environment = lying(faketime, offset, FAKETIME_DONT_FAKE_MONOTONIC="1")
     daemon.start(prefix=with_environment(environment))
-    for step, turns in (("+3600", 30), ("-3600", 70)):
+    for step, turns in (("+3600", 6), ("-3600", 12)):
         daemon.reach(turns)
         offset.write_text(step)
-    assert daemon.wait() == 0
+    daemon.go_on(8)  # over a night
+    assert daemon.stop() == 0
     walls = [wall for (wall,) in daemon.query("SELECT wall FROM turns ORDER BY seq")]
     jumps = [b - a for a, b in itertools.pairwise(walls) if abs(b - a) > STEP_NS]
     assert [jump // STEP_NS for jump in jumps] == [2, -4], "the clock was not set"
-    check_same_end(daemon, three_weeks)
+    check_no_turn_lost(daemon, three_weeks)
     check_verified(daemon)
     no_traceback(daemon)
 
@@ -63,14 +63,13 @@ def test_a_clock_that_is_set_while_it_trades(
 def test_a_restart_in_the_past(daemons: Daemons, three_weeks: Undisturbed, faketime: str) -> None:
     """The journal was written a day ahead of the clock: it goes on all the same."""
     daemon = daemons(pace=PACE, settings=busy_settings())
-    for offset, turns in (("+1d", 40), ("-1d", len(three_weeks.turns))):
+    for offset, turns in (("+1d", 6), ("-1d", 12)):
         more = {"FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         daemon.start(prefix=with_environment(lie(faketime, more)))
         daemon.reach(turns)
         assert daemon.stop() == 0
     ((first, last),) = daemon.query("SELECT min(wall), max(wall) FROM turns")
     assert last - first > 47 * HOUR_NS, "the clock did not lie, so nothing is shown"
-    assert turns_of(daemon) == three_weeks.turns
-    assert daemon.trading() == three_weeks.trading
+    check_no_turn_lost(daemon, three_weeks)
     assert len(daemon.query("SELECT * FROM segments")) == 1
     check_verified(daemon)

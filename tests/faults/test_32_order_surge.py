@@ -77,8 +77,8 @@ def test_the_daily_limit_halts(shop: Workshop, daemons: Daemons) -> None:
     shop.strategy("surge", SURGE)
     daemon = daemons(pace="100000", settings=settings(5, max_orders_per_day="12"))
     daemon.start()
-    daemon.wait_for(lambda: daemon.status()["state"] == "HALTED")
-    assert halted_by_file(daemon.state)
+    daemon.wait_for(lambda: halted_by_file(daemon.state))
+    assert daemon.status()["state"] == "HALTED"
     assert orders(daemon) == 10, "five a bar: the third five would be too many"
     daemon.kill_9()
     daemon.start()

@@ -23,14 +23,15 @@ HOLD = {
     "risk.max_orders_per_day": "null",
     "risk.max_daily_loss_usd": "2000",
 }
-CRASH_AT = 31
-"""The place of the bar that costs a tenth: the fourth of the fifth session."""
+CRASH_AT = 10
+"""The place of the bar that costs a tenth: the fourth of the second session (turn 14)."""
+DAYS = (20240102, 20240105)
 
 
 def falling(folder: Path) -> Workshop:
     """A tape on which a tenth of the price is lost in one bar."""
-    shop = shop_of(folder, WEEKS)
-    write_tape(shop.folder / "nvda.csv", first=WEEKS[0], last=WEEKS[1], jumps={CRASH_AT: 0.9})
+    shop = shop_of(folder, DAYS)
+    write_tape(shop.folder / "nvda.csv", first=DAYS[0], last=DAYS[1], jumps={CRASH_AT: 0.9})
     return shop
 
 
@@ -43,7 +44,7 @@ def test_the_baseline_survives_kill_9(tmp_path: Path, daemons: Daemons) -> None:
     assert undisturbed.trading["trades"], "it was not flattened"
     daemon = daemons(falling(tmp_path / "killed"), pace=PACE, settings=HOLD)
     # Mid-day before it, in the turns around it, and after it.
-    for turns in (CRASH_AT + 6, CRASH_AT + 9, CRASH_AT + 11, CRASH_AT + 20):
+    for turns in (11, 14, 15, 20):
         daemon.start()
         daemon.reach(turns)
         daemon.kill_9()
@@ -58,7 +59,7 @@ def iso_end(place: int) -> str:
     """The end of the bar at this place of the tape."""
     from daemon.feeds.times import iso_z
 
-    return iso_z(bar_starts(*WEEKS)[place] + 3_600 * 10**9)
+    return iso_z(bar_starts(*DAYS)[place] + 3_600 * 10**9)
 
 
 def test_reset_needs_the_loss_to_be_accepted(tmp_path: Path, daemons: Daemons) -> None:
@@ -66,7 +67,7 @@ def test_reset_needs_the_loss_to_be_accepted(tmp_path: Path, daemons: Daemons) -
     shop = falling(tmp_path / "shop")
     tape = shop.folder / "nvda.csv"
     lines = tape.read_text().splitlines(keepends=True)
-    tape.write_text("".join(line for line in lines if line < "2024-01-09" or "open" in line))
+    tape.write_text("".join(line for line in lines if line < "2024-01-04" or "open" in line))
     daemon = daemons(shop, settings=HOLD)
     daemon.start(wait=False)
     assert daemon.wait() == 0

@@ -49,6 +49,10 @@ class Patient(Daemon):
         """Wait until so many turns are committed."""
         self.wait_for(lambda: self.turns() >= turns)
 
+    def go_on(self, turns: int) -> None:
+        """Wait until so many turns more are committed."""
+        self.reach(self.turns() + turns)
+
     def wait_for(self, true: Callable[[], Any], *, give_up_s: float = GIVE_UP_S) -> None:
         """Wait until something is so, at most as long as the daemon runs."""
 
