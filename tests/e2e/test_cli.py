@@ -21,7 +21,7 @@ VERBS = [
     [], ["replay"], ["verify"], ["init"], ["config"], ["config", "check"], ["config", "show"],
     ["config", "schema"], ["runs"], ["runs", "list"], ["runs", "show"], ["runs", "diff"],
     ["runs", "accept"], ["runs", "gc"], ["reference"], ["reference", "run"],
-    ["reference", "check"], ["data"], ["data", "check"], ["data", "import"],
+    ["reference", "check"], ["reference", "bands"], ["data"], ["data", "check"], ["data", "import"],
     ["data", "update"], ["data", "show"], ["data", "diff"], ["data", "correct"],
     ["data", "action"], ["data", "action", "add"], ["data", "action", "list"],
     ["data", "release"], ["data", "reject"],

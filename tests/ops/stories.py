@@ -70,8 +70,8 @@ class Story:
         for name, value in {
             "ready": 1, "feed_live": 1, "bar_duration_seconds": 3600, "kill_latch": 0,
             "flattening": 0, "flat_before_close": 0, "loop_lag_seconds": 0, "orders_day": 2,
-            "pnl_day_usd": -100, "equity_usd": 99_900, "model_failures": 0, "journal_blocked": 0,
-            "state_free_bytes": 1e11,
+            "feed_generation": 1, "pnl_day_usd": -100, "equity_usd": 99_900, "model_failures": 0,
+            "journal_blocked": 0, "state_free_bytes": 1e11,
         }.items():  # fmt: skip
             self.set(f"papertape_{name}", value)
         for state in ("ACTIVE", "REDUCING", "PAUSED", "HALTED"):

@@ -361,9 +361,10 @@ def test_a_feed_that_is_away_in_the_session_pages() -> None:
     story.check()
 
 
-def test_a_daemon_that_does_not_take_its_feed_is_not_ready() -> None:
+@pytest.mark.parametrize("metric", ["papertape_ready", "papertape_feed_generation"])
+def test_a_feed_that_was_never_taken_or_reached_is_not_ready(metric: str) -> None:
     story = Story("08:00")
-    story.set("papertape_ready", lambda t: t >= at("09:20"))
+    story.set(metric, lambda t: t >= at("09:20"))
     story.expect("09:06", NOT_READY)
     story.expect("09:20")
     story.check()
