@@ -198,9 +198,8 @@ def turn_of(row: TurnRow) -> Turn:
 def last_reload(reader: JournalReader, segment: SegmentRow) -> dict[str, Any] | None:
     """The risk section that the segment's last reload put in force."""
     risk = None
-    for row in reader.turns(segment.segment):
-        if row.kind == "command" and row.input is not None and '"Reload"' in row.input:
-            risk = msgspec.json.decode(row.input)["risk"]
+    for row in reader.turns_with('"type":"Reload"', segment.segment):
+        risk = msgspec.json.decode(_input_of(row))["risk"]
     return risk
 
 

@@ -52,7 +52,8 @@ class Place(NamedTuple):
     """Where a feed stands: at a slice (`rank` 0, with its bars' symbols) or at a tick (1).
 
     An instant may have several slices, as where one symbol's bar came late. `session` is the date
-    of the last slices, `actions` the corporate actions that these have carried, `coming` those that the feed was told of and no slice has carried.
+    of the last slices, `actions` the corporate actions that these have carried, `coming` those
+    that the feed was told of and no slice has carried.
     """
 
     instant: int
@@ -223,9 +224,7 @@ def warm_up(
 def strategy_failures(reader: JournalReader, segment: int) -> dict[int, str]:
     """The turns in which the strategy raised, with what it said: it is not asked again there."""
     found = {}
-    for row in reader.turns(segment):
-        if HoldSource.STRATEGY not in row.outputs:
-            continue
+    for row in reader.turns_with(f'"{HoldSource.STRATEGY}"', segment):
         for output in decode_outputs(row.outputs):
             if not isinstance(output, StateChanged) or output.lifted:
                 continue

@@ -80,6 +80,12 @@ class Block(NamedTuple):
     columns: dict[str, bytes]
 
 
+_TURNS_WITH = (
+    f"SELECT {', '.join(TURNS.columns)} FROM turns WHERE (instr(outputs, ?) "  # noqa: S608 - names from a table
+    f"OR (kind = 'command' AND instr(input, ?)))"
+)
+
+
 class JournalReader:
     """A read-only view of a journal; RefusedError where it is not one or is damaged.
 
@@ -178,13 +184,14 @@ class JournalReader:
 
     def last_turn_with(self, text: str) -> TurnRow | None:
         """The last turn whose input or outputs hold a text as it stands in their JSON."""
-        names = ", ".join(TURNS.columns)
-        query = (
-            f"SELECT {names} FROM turns WHERE instr(outputs, ?) OR (kind = 'command' "  # noqa: S608 - names from a table
-            f"AND instr(input, ?)) ORDER BY seq DESC LIMIT 1"
-        )
-        row = self._file.one(query, text, text)
+        row = self._file.one(f"{_TURNS_WITH} ORDER BY seq DESC LIMIT 1", text, text)
         return None if row is None else TurnRow(*row)
+
+    def turns_with(self, text: str, segment: int) -> Iterator[TurnRow]:
+        """The turns of a segment whose command or outputs hold a text, in order."""
+        query = f"{_TURNS_WITH} AND segment = ? ORDER BY seq"
+        for row in self._file.rows(query, text, text, segment):
+            yield TurnRow(*row)
 
     def slice_before(self, seq: int, slices: int) -> int | None:
         """The turn that was the last but `slices` - 1 of the slices with bars before turn `seq`.
