@@ -241,7 +241,7 @@ def prepare_at(
         )
         clock = BarClock(schedule, clock_rules(feed), tuple(config.symbols), held=held)
         if place is not None:
-            clock.actions.go_on(place.session, place.actions, listed)
+            clock.actions.go_on(place.session, place.actions, place.coming, listed)
         bars = config.bars
         wanted = BarsWanted(tuple(config.symbols), bars.size, bars.grid, feed.grace_s)
         return IbSource(feed, wanted, clock, calendar, splits, now, random)

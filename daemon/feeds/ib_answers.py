@@ -10,7 +10,7 @@ from random import Random
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.closed_bars import Slot
 from daemon.feeds.ib_asking import RETRIES_S, Asking
-from daemon.feeds.ib_errors import Meaning, Row, row_of
+from daemon.feeds.ib_errors import Meaning, row_of
 from daemon.feeds.ib_history import BarMaker, BarsWanted, Made, reaches
 from daemon.feeds.ib_messages import AnsweredError, HistoryAsk, LinkLostError, RawBar
 from daemon.feeds.ib_pacing import Backoff
@@ -25,8 +25,6 @@ STRAYS_REMEMBERED = 256
 MISSES_MAX = 3
 """So many bars in a row that nobody brings though the gateway answers: connect anew."""
 UNANSWERED_MAX = 3
-PERMISSION_RETRY_S = 3600.0
-INVALID_RETRY_S = 600.0
 COMPETING_RETRY_S = 60.0
 PACING_FIRST_S, PACING_LAST_S = 15.0, 600.0
 
@@ -69,6 +67,7 @@ class Answers:
         made = self._maker.make(symbol, raw, asked - self._grace_ns)
         if made.bars:
             self._pacing.reset()
+            asking.refusals.reset()
             situation.put_in(symbol)
             situation.clear()
         ratio = self._splits.look(symbol, made.bars)
@@ -124,9 +123,10 @@ class Answers:
         situation.stir()
 
     def leave_out(self, symbol: str, asked: int) -> None:
-        """A symbol without a contract or permission: the others do not wait for it."""
+        """A symbol without a contract or permission: the others, if any, do not wait for it."""
         situation = self._situation
-        if situation.state in (IbState.LIVE, IbState.BACKFILL):
+        others = len(situation.out) < len(self._symbols)
+        if others and situation.state in (IbState.LIVE, IbState.BACKFILL):
             now, line = situation.now(), situation.out[symbol]
             for slot in self.lacking(asked).get(symbol, ()):
                 situation.clock.absent(symbol, slot.start, now, line)
@@ -185,20 +185,13 @@ class Answers:
             case Meaning.HISTORY_FARM_BROKEN:
                 asking.fail(now_s)
                 self._situation.trouble("history farm", row.line)
-            case Meaning.NO_PERMISSION:
-                self._put_out(asking, row, now_s + PERMISSION_RETRY_S)
-            case Meaning.INVALID:
-                self._put_out(asking, row, now_s + INVALID_RETRY_S)
-            case Meaning.NO_CONTRACT:  # it was known a moment ago: so it is during maintenance
-                asking.fail(now_s, asking.look_ups.next_s())
+            case Meaning.NO_PERMISSION | Meaning.INVALID:
+                asking.fail(now_s, asking.refusals.next_s())
+                self._situation.put_out(asking.symbol, row.line)
             case Meaning.RECONNECT | Meaning.UPSTREAM_LOST:
                 raise LinkLostError(row.line)
-            case _:
+            case _:  # a contract that was known a moment ago may be unknown during maintenance
                 asking.fail(now_s)
-
-    def _put_out(self, asking: Asking, row: Row, until_s: float) -> None:
-        asking.not_before_s = until_s
-        self._situation.put_out(asking.symbol, row.line)
 
     def unanswered(self, asking: Asking) -> None:
         """No answer came in time; LinkLostError where that happens too often in a row."""

@@ -24,8 +24,10 @@ from daemon.feeds.ib_pacing import Backoff
 RETRIES_S = (2.0, 5.0, 10.0, 30.0)
 THEN_S = 60.0
 SESSION_OVER_S = 600
-FAILURE_FIRST_S, FAILURE_LAST_S = 5.0, 60.0
+FAILURE_FIRST_S, FAILURE_LAST_S = 2.0, 60.0
 LOOK_UP_FIRST_S, LOOK_UP_LAST_S = 60.0, 600.0
+REFUSED_FIRST_S, REFUSED_LAST_S = 60.0, 3600.0
+"""Between two tries for what the user has no permission for, or what is invalid."""
 
 
 class Asking:
@@ -47,12 +49,19 @@ class Asking:
         self.checked_date = 0
         self._failures = Backoff(FAILURE_FIRST_S, FAILURE_LAST_S, random, 0.2)
         self.look_ups = Backoff(LOOK_UP_FIRST_S, LOOK_UP_LAST_S, random, 0.2)
+        self.refusals = Backoff(REFUSED_FIRST_S, REFUSED_LAST_S, random, 0.2)
 
     def begin(self) -> None:
         """A new connection: nothing of the last one counts."""
         self.first, self.tries, self.not_before_s = None, 0, 0.0
         self.is_open = self.answered = False
         self.unanswered = 0
+
+    def begin_again(self, *, is_out: bool) -> None:
+        """The trouble is over: what is lacking is asked for at once, unless it was refused."""
+        self.answered = False
+        if not is_out:
+            self.not_before_s = 0.0
 
     def lacks(self, slot: Slot, now_s: float, jitter_s: float) -> None:
         """This is the oldest bar that is lacking now."""

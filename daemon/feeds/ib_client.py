@@ -35,6 +35,7 @@ except ImportError:  # the names are the same
 
 CONNECT_TIMEOUT_S = 10.0
 CLIENT_ID_IN_USE = 326
+CLOSED = "the gateway closed the connection"
 NO_INFORMATION = (321, 322)
 """Refusals that the library takes for warnings: the request would hang until its time is up."""
 
@@ -145,8 +146,8 @@ class IbClient:
             )  # fmt: skip
         except library.RequestError as error:
             raise AnsweredError(error.code, error.message) from None
-        except ConnectionError as error:
-            raise LinkLostError(str(error)) from None
+        except ConnectionError:
+            raise LinkLostError(CLOSED) from None
         if not bars and loop.time() - began >= timeout_s:
             raise self._silence(timeout_s)
         return [
@@ -166,8 +167,8 @@ class IbClient:
             raise self._silence(timeout_s) from None
         except library.RequestError as error:
             raise AnsweredError(error.code, error.message) from None
-        except ConnectionError as error:
-            raise LinkLostError(str(error)) from None
+        except ConnectionError:
+            raise LinkLostError(CLOSED) from None
 
     def _silence(self, timeout_s: float) -> GatewayError:
         if self._complaint is not None:
@@ -188,7 +189,7 @@ class IbClient:
 
     def _on_disconnected(self) -> None:
         if not self._closed and self._connecting is None:
-            self._on_lost("the gateway closed the connection")
+            self._on_lost(CLOSED)
 
 
 def _connect_error(host: str, port: int, error: Exception) -> GatewayError:

@@ -17,7 +17,7 @@ from daemon.config import IbFeedConfig
 from daemon.core.units import SECOND_NS
 from daemon.feeds.ib_client import IbClient
 from daemon.feeds.ib_errors import Meaning, row_of
-from daemon.feeds.ib_messages import ClientIdTakenError, GatewayError, LinkLostError
+from daemon.feeds.ib_messages import ClientIdTakenError, GatewayError, LinkLostError, NoAnswerError
 from daemon.feeds.ib_pacing import Backoff
 from daemon.feeds.ib_poller import Poller
 from daemon.feeds.ib_situation import Situation
@@ -127,7 +127,7 @@ class Link:
             began = situation.now()
             try:
                 told = await client.current_time(HEARTBEAT_TIMEOUT_S)
-            except GatewayError as error:
+            except NoAnswerError as error:
                 raise LinkLostError(f"the gateway gives no sign of life: {error}") from None
             # It tells whole seconds: half of one is missing, on average.
             ahead = told + SECOND_NS // 2 - (began + situation.now()) // 2

@@ -29,7 +29,8 @@ from daemon.feeds.ib_split import SplitWatch
 from daemon.feeds.ib_state import IbState, IbTrigger
 from daemon.feeds.ib_tasks import end_all
 
-HISTORY_TIMEOUT_S = 20.0
+TIMEOUT_S, LONG_TIMEOUT_S = 12.0, 30.0
+"""For the last hours' bars, which are there at once, and for days of them."""
 UPSTREAM_PATIENCE_S = 300.0
 """A gateway that has lost its servers for longer is connected to anew."""
 REST_MAX_S = 30.0
@@ -103,7 +104,7 @@ class Poller:
             self._caught_up_since = situation.machine.since
             if situation.state is IbState.BACKFILL:
                 for asking in self._askings.values():
-                    asking.answered = False
+                    asking.begin_again(is_out=asking.symbol in situation.out)
         for asking in self._askings.values():
             if asking.contract is None and asking.not_before_s <= now_s:
                 await self._look_up.one(client, asking)
@@ -137,15 +138,15 @@ class Poller:
             if asking.is_open:
                 continue
             if asking.symbol in self._situation.out and asking.not_before_s > now_s:
-                if slots:
-                    self._answers.leave_out(asking.symbol, asked)
+                self._answers.leave_out(asking.symbol, asked)
                 wake_s = min(wake_s, asking.not_before_s)
                 continue
             ask = self._next_ask(asking, slots, asked, now_s)
             if ask is None or asking.contract is None:
                 continue
-            free_s = self.budget.free_at(asking.symbol, (asking.symbol, ask), now_s)
-            at_s = max(asking.not_before_s, self._answers.paused_until_s, free_s)
+            at_s = max(asking.not_before_s, self._answers.paused_until_s)
+            if at_s <= now_s:  # what is asked for later will be another request
+                at_s = self.budget.free_at(asking.symbol, (asking.symbol, ask), now_s)
             if at_s > now_s:
                 wake_s = min(wake_s, at_s)
             elif not self.budget.is_full:  # one that ends wakes us
@@ -188,7 +189,8 @@ class Poller:
     async def _ask(self, client: IbClient, asking: Asking, ask: HistoryAsk, asked: int) -> None:
         assert asking.contract is not None, "asked for without a contract"
         try:
-            raw = await client.history(asking.contract, ask, HISTORY_TIMEOUT_S)
+            timeout_s = TIMEOUT_S if ask.duration.endswith("S") else LONG_TIMEOUT_S
+            raw = await client.history(asking.contract, ask, timeout_s)
         except AnsweredError as error:
             self._answers.refused(asking, ask, asked, error)
         except NoAnswerError:

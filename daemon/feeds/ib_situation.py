@@ -52,7 +52,7 @@ class Situation:
         self.client_id: int | None = None
         self.listeners: list[Callable[[], None]] = []
         self._zone = zone
-        self._told_down = ""
+        self._told_here: set[tuple[IbState, str]] = set()  # since it was live
         self._told: set[str] = set()
         self._held: set[str] = set()
         self._pauses: list[Emitted] = []
@@ -144,24 +144,25 @@ class Situation:
 
     def _tell(self, before: IbState, after: IbState, now: int) -> None:
         told_by_clock = self._tell_clock(before, after, now)
-        detail = self.why
-        if after in (IbState.CONNECTING, IbState.BACKOFF):
-            return  # the reason has been told, and each try is like the last
+        detail, key = self.why, (after, self.why)
         if after is IbState.DOWN:
             self.tries += 1
-            if detail == self._told_down:
-                return
-            self._told_down = detail
         elif after is IbState.SYNC and before is IbState.CONNECTING:
-            self._told_down = ""
-            tries = f" after {self.tries} failed tries" if self.tries > 1 else ""
-            self.tries = 0
+            tries = f" after {self.tries} tries" if self.tries > 1 else ""
             detail = f"connected for the {_ordinal(self.generation)} time{tries}"
-        if not told_by_clock:
-            detail = detail or _WORDS.get(after, "")
-            reset = planned_reset(now, self._zone) if detail == self.why else None
-            detail = f"{detail} ({reset})" if reset else detail
-            self.clock.gaps.feed(after.value, now, detail)
+        elif after is IbState.LIVE:
+            self._told_here.clear()
+            self.tries = 0
+        if (
+            told_by_clock
+            or key in self._told_here
+            or after in (IbState.CONNECTING, IbState.BACKOFF)
+        ):
+            return
+        self._told_here.add(key)
+        detail = detail or _WORDS.get(after, "")
+        reset = planned_reset(now, self._zone) if detail == self.why else None
+        self.clock.gaps.feed(after.value, now, f"{detail} ({reset})" if reset else detail)
 
     def _tell_clock(self, before: IbState, after: IbState, now: int) -> bool:
         """Whether the clock has made a row of it."""

@@ -15,11 +15,11 @@ async def end_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     Once is not enough: before Python 3.12 `asyncio.wait_for` forgets a cancellation that comes
     together with what it waits for.
     """
-    left = {task for task in tasks if not task.done()}
-    while left:
+    given = list(tasks)
+    while left := [task for task in given if not task.done()]:
         for task in left:
             task.cancel()
-        done, left = await asyncio.wait(left, timeout=AGAIN_S)
-        for task in done:
-            if not task.cancelled():
-                task.exception()  # seen
+        await asyncio.wait(left, timeout=AGAIN_S)
+    for task in given:
+        if not task.cancelled():
+            task.exception()  # seen
