@@ -221,4 +221,6 @@ lock: ## resolve the lock files again (LOCK_ARGS=--upgrade for newer versions)
 	$(LOCK) $(LOCK_ARGS) --group build pyproject.toml -o requirements.lock
 	$(LOCK) $(LOCK_ARGS) --group build --group dev --extra notify --extra parquet \
 		-c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) $(LOCK_ARGS) --group build --extra notify -c requirements-dev.lock pyproject.toml \
+		-o requirements-service.lock
 	$(LOCK) $(LOCK_ARGS) --group ib-insync -c requirements-dev.lock -o requirements-ib-insync.lock

@@ -172,7 +172,7 @@ release_name() {
         {
             "$1" --version
             echo "$1"
-            find daemon replay pyproject.toml requirements.lock -type f ! -path '*/__pycache__/*' |
+            find daemon replay pyproject.toml requirements-service.lock -type f ! -path '*/__pycache__/*' |
                 LC_ALL=C sort | xargs sha256sum
         } | sha256sum | cut -c 1-12
     )
@@ -191,7 +191,7 @@ make_release() {
             "$folder/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
                 --root-user-action=ignore --no-compile --no-deps "$@"
         }
-        pip --require-hashes --only-binary :all: -r "$SOURCE/requirements.lock"
+        pip --require-hashes --only-binary :all: -r "$SOURCE/requirements-service.lock"
         pip --no-build-isolation "$SOURCE"
         # No trace of DESTDIR in what will run elsewhere: scripts name their interpreter, compiled
         # modules their source.

@@ -174,7 +174,7 @@ def test_the_image_holds_what_the_lock_says_and_runs_as_nobody_special() -> None
     locked, ours = (line for line in _instructions("RUN") if "pip install" in line)
     assert "--require-hashes" in locked
     assert "--no-deps" in locked
-    assert "-r requirements.lock" in locked
+    assert "-r requirements-service.lock" in locked
     assert "--no-deps" in ours
     assert _instructions("USER") == ["papertape"]
     assert _instructions("STOPSIGNAL") == ["SIGTERM"]

@@ -143,7 +143,7 @@ def test_each_foreign_library_has_one_file() -> None:
 # --- lock files and packaging ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, "requirements-service.lock"])
 def test_a_lock_pins_hashes_and_names_no_address(lock: str) -> None:
     text = _text(lock)
     findings = checks.lock_addresses(lock, text) + checks.lock_hashes(lock, text)
@@ -163,6 +163,13 @@ def test_the_lock_of_ib_insync_has_nothing_of_ib_async() -> None:
 def test_the_development_lock_holds_the_run_time_lock() -> None:
     run_time, development = (checks.lock_pins(_text(lock)) for lock in LOCKS)
     assert run_time.items() <= development.items()
+
+
+def test_the_lock_of_the_service_is_between_the_two() -> None:
+    run_time, development = (checks.lock_pins(_text(lock)) for lock in LOCKS)
+    service = checks.lock_pins(_text("requirements-service.lock"))
+    assert run_time.items() <= service.items() <= development.items()
+    assert "apprise" in service  # who runs it as a service wants to be told
 
 
 def test_the_locks_hold_what_the_project_asks_for() -> None:
