@@ -8,6 +8,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections import deque
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -116,6 +117,15 @@ class Alertmanager:
         """End the process."""
         self._process.terminate()
         self._process.wait(GIVE_UP_S)
+
+    def take(self, *alerts: dict[str, str]) -> None:
+        """Take alerts with these labels, as from Prometheus."""
+        body = json.dumps([{"labels": labels} for labels in alerts]).encode()
+        url = f"http://{self.address}/api/v2/alerts"
+        headers = {"Content-Type": "application/json"}
+        asked = urllib.request.Request(url, data=body, headers=headers)
+        with urllib.request.urlopen(asked, timeout=GIVE_UP_S) as reply:  # noqa: S310 - the same
+            assert reply.status == HTTPStatus.OK
 
     def is_ready(self) -> bool:
         """Whether it takes alerts."""
