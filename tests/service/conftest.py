@@ -16,7 +16,9 @@ from tests.service.machine import Machine, Unavailable, booted
 
 # What an installation is made from. A copy, so that the tree may be worked on meanwhile.
 INSTALLED_FROM = ("daemon", "replay", "configs", "systemd")
-INSTALLED_FILES = ("Makefile", "pyproject.toml", "requirements-service.lock", "README.md", "LICENSE")
+INSTALLED_FILES = (
+    "Makefile", "pyproject.toml", "requirements-service.lock", "README.md", "LICENSE",
+)  # fmt: skip
 NO_NETWORK = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ProxyError")
 
 

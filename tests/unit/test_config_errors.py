@@ -49,8 +49,10 @@ FIFTH_LINE = [
     ),
     (
         "notify: {urls_credential: a, events: [halt, puase]}",
-        "45: notify.events[1]: expected halt, pause, gap, feed, parity, check, fill, "
-        "daily_summary, start or stop, got 'puase' (did you mean 'pause'?)",
+        (
+            "45: notify.events[1]: expected halt, pause, gap, feed, parity, check, fill, "
+            "daily_summary, start or stop, got 'puase' (did you mean 'pause'?)"
+        ),
     ),
     (
         "notify: {urls_credential: a, events: [halt, halt]}",
@@ -58,13 +60,17 @@ FIFTH_LINE = [
     ),
     (
         "notify: {events: [halt]}",
-        "18: notify.events: needs urls_credential, the name of the credential that holds the "
-        "addresses",
+        (
+            "18: notify.events: needs urls_credential, the name of the credential that holds the "
+            "addresses"
+        ),
     ),
     (
         "notify: {test_at_start: true}",
-        "25: notify.test_at_start: needs urls_credential, the name of the credential that holds "
-        "the addresses",
+        (
+            "25: notify.test_at_start: needs urls_credential, the name of the credential that holds "
+            "the addresses"
+        ),
     ),
     (
         "notify: {urls_credential: ../x}",

@@ -1,4 +1,4 @@
-"""`data update`: what is missing is fetched, what changed is kept apart, and it can be interrupted."""
+"""`data update` fetches what is missing, keeps what changed apart, and can be interrupted."""
 
 from __future__ import annotations
 
