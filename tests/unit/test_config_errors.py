@@ -68,8 +68,8 @@ FIFTH_LINE = [
     (
         "notify: {test_at_start: true}",
         (
-            "25: notify.test_at_start: needs urls_credential, the name of the credential that holds "
-            "the addresses"
+            "25: notify.test_at_start: needs urls_credential, the name of the credential that "
+            "holds the addresses"
         ),
     ),
     (
