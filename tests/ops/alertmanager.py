@@ -127,6 +127,15 @@ class Alertmanager:
         with urllib.request.urlopen(asked, timeout=GIVE_UP_S) as reply:  # noqa: S310 - the same
             assert reply.status == HTTPStatus.OK
 
+    def states(self) -> dict[tuple[str, str | None], str]:
+        """Of each alert and daemon: `active`, or `suppressed` where something explains it."""
+        url = f"http://{self.address}/api/v2/alerts"
+        with urllib.request.urlopen(url, timeout=GIVE_UP_S) as reply:
+            return {
+                (each["labels"]["alertname"], each["labels"].get("name")): each["status"]["state"]
+                for each in json.load(reply)
+            }
+
     def is_ready(self) -> bool:
         """Whether it takes alerts."""
         assert self._process.poll() is None, self._log.read_text("utf-8")[-2000:]
