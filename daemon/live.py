@@ -111,6 +111,7 @@ def run(
     log: Any,
     overrides: Sequence[tuple[str, str]] = (),
     switch: KillSwitch = KILL_SWITCH,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> int:
     """Run the daemon until it is stopped or its tape ends; the exit code.
 
@@ -159,7 +160,8 @@ def run(
         gc.freeze()
         daemon = _Daemon(state, setup, opened, switch, log, overrides)
         try:
-            return asyncio.run(daemon.serve(source))
+            with asyncio.Runner(loop_factory=loop_factory) as runner:
+                return runner.run(daemon.serve(source))
         except PapertapeError:
             raise  # it could not begin
         except BaseException:

@@ -36,6 +36,7 @@ class Monitor:
         self._address: str | None = None
         self._hours = ExchangeHours(live.calendar)
         self._metrics = _metrics(live)
+        self._told_why = ""
         self._showing: asyncio.TimerHandle | None = None
         self._display = Display(live, lambda: self._metrics.loop_silence_s)
         self.notifications = Notifications(live, self._metrics.notification)
@@ -140,16 +141,19 @@ class Monitor:
         )
 
     def _feed(self) -> None:
-        state, generation = self._live.source.health()
-        if state != self._metrics.feed_state:
-            self._live.log.info(
-                "feed_changed",
-                state=state,
-                previous=self._metrics.feed_state,
-                generation=generation,
-            )
+        source = self._live.source
+        state, generation = source.health()
+        standing = source.standing()
+        why = standing.get("why", "")
+        if (state, why) != (self._metrics.feed_state, self._told_why):
+            level = "warning" if standing.get("needs_a_person") else "info"
+            fields = {"previous": self._metrics.feed_state, "generation": generation}
+            if why:
+                fields["why"] = why
+            self._live.log.say(level, "feed_changed", {"state": state, **fields})
+            self._told_why = why
         self._metrics.feed(state, generation)
-        self._metrics.outside(self._live.source.outside())
+        self._metrics.outside(source.outside())
 
 
 def _metrics(live: Live) -> Metrics:

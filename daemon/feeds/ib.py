@@ -91,7 +91,7 @@ class IbSource:
         self._splits = splits
         self._situation = Situation(clock, now, calendar.zone)
         self._stirred = asyncio.Event()
-        self._situation.listeners.append(self._stirred.set)
+        self._situation.on_input.append(self._stirred.set)
         maker = BarMaker(calendar, wanted.size, wanted.grid)
         answers = Answers(self._situation, calendar, maker, wanted, splits, random)
         self._poller = Poller(self._situation, calendar, answers, splits, wanted, random)
@@ -105,10 +105,14 @@ class IbSource:
     async def start(self) -> None:
         """Connect and fetch what is missing; returns without, if that fails or takes too long."""
         self._linking = asyncio.create_task(self._link.run(), name="gateway")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(START_WITHIN_S):
-                while not (self._linking.done() or self._situation.state in _SETTLED):
-                    await self._until_stirred()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(START_WITHIN_S):
+                    while not (self._linking.done() or self._situation.state in _SETTLED):
+                        await self._until_stirred()
+        except asyncio.CancelledError:
+            await end_all([self._linking])
+            raise
 
     async def run(self, offer: Callable[[Emitted], Awaitable[Turn]]) -> None:
         """Offer inputs as they come out; never ends by itself."""

@@ -68,7 +68,7 @@ class Poller:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._caught_up_since = 0
-        situation.listeners.append(self._wake.set)
+        situation.on_move.append(self._wake.set)
 
     async def serve(self, client: IbClient) -> NoReturn:
         """Ask over one connection, until a GatewayError says that it is over."""

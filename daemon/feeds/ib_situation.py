@@ -35,7 +35,8 @@ class Situation:
     """See the module. `now` is the wall clock (UTC ns); `zone` the exchange's.
 
     `why` says why it is not LIVE, `troubles` what degrades it and `out` which symbols get no bars,
-    each by a key. `listeners` are called at every change.
+    each by a key. `on_move` are called when the state changes, `on_input` when there may be inputs
+    to take.
     """
 
     def __init__(self, clock: BarClock, now: Callable[[], int], zone: str) -> None:
@@ -50,7 +51,8 @@ class Situation:
         self.ahead_s: float | None = None
         self.hours_differ: bool | None = None
         self.client_id: int | None = None
-        self.listeners: list[Callable[[], None]] = []
+        self.on_move: list[Callable[[], None]] = []
+        self.on_input: list[Callable[[], None]] = []
         self._zone = zone
         self._told_here: set[tuple[IbState, str]] = set()  # since it was live
         self._told: set[str] = set()
@@ -82,6 +84,8 @@ class Situation:
         if self.machine.state in (IbState.LIVE, IbState.SYNC, IbState.BACKFILL):
             self.why = ""
         self._tell(before, self.machine.state, now)
+        for listener in self.on_move:
+            listener()
         self.stir()
 
     def trouble(self, key: str, line: str) -> None:
@@ -131,8 +135,8 @@ class Situation:
             self.stir()
 
     def stir(self) -> None:
-        """Let whoever waits look again."""
-        for listener in self.listeners:
+        """Let who takes the inputs look again."""
+        for listener in self.on_input:
             listener()
 
     def take(self) -> list[Emitted]:
@@ -206,12 +210,14 @@ class Situation:
         return {
             "kind": "ib",
             "state": f"{self.words()}; {READ_ONLY}",
+            "why": self.words(),
             "connection": self.state.value,
             "needs_a_person": self.needs_a_person,
             "generation": self.generation,
             "client_id": self.client_id,
             "read_only": True,
             "gaps": self.gap_counts(),
+            "quarantined": self.clock.put_aside.plain(),
         }
 
 
