@@ -91,7 +91,7 @@ def prepare(config: Config, state: Path) -> tuple[Setup, MakeSource]:
                 driver = new_driver()
                 driver.pass_by(place.instant)
             ours = [action for action in inputs.actions if action.symbol in config.symbols]
-            driver.clock.actions.go_on(place.session, place.actions, ours)
+            driver.clock.actions.go_on(place.session, place.actions, place.coming, ours)
         pace = None if feed.pace == "max" else float(feed.pace)
         return TapeSource(driver, pace, None if place is None else place.instant)
 

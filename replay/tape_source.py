@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import chain
 from typing import NamedTuple
 
-from daemon.core.events import ForTheFeed, Input, MarketSlice, Outcome, Tick, TickKind
+from daemon.core.events import Action, ForTheFeed, Input, MarketSlice, Outcome, Tick, TickKind
 from daemon.core.turn import instant_of
 from daemon.errors import RefusedError
 from daemon.feeds.bar_clock import BarClock, Emitted
@@ -23,7 +22,7 @@ from daemon.feeds.clock_rules import ClockRules
 from daemon.feeds.closed_bars import Slot
 from daemon.feeds.schedule import SLICE, TICK, Key
 from daemon.feeds.times import iso_z
-from daemon.recovery import Told
+from daemon.recovery import Place, Told
 from replay.feed import ReplayFeed
 from replay.tape_faults import (
     NO_FAULTS,
@@ -181,6 +180,7 @@ class TapeDriver:
         self.now = 0
         self.restorations = 0
         self._kept: list[Emitted] = []
+        self._early: Told | None = None
         self._begun = False
 
     def skip_to(
@@ -196,16 +196,15 @@ class TapeDriver:
         places = [one.place for one in told]
         begins = [position, *((place.instant, place.rank) for place in places if place)]
         self._begin(None if None in places else min(begins))
-        waiting = deque(told)
-        self._tell_again(waiting, None)
-        while self.next_at() is not None:
+        waiting, last = deque(told), None
+        while (due := self.next_at()) is not None:
+            self._tell_again(waiting, last, due)
             emitted = self.step()
             found = [_is_at(item, position, symbols) for item, _ in emitted]
             inputs = [item for item, _ in emitted if isinstance(item, MarketSlice | Tick)]
-            if inputs:
-                self._tell_again(waiting, inputs[-1])
+            last = inputs[-1] if inputs else last
             if any(found):
-                rest = [*emitted[found.index(True) + 1 :], *self.clock.take()]
+                rest = [*emitted[found.index(True) + 1 :], *self._told_since(waiting, last)]
                 self._kept = [one for one in rest if not isinstance(one.input, ForTheFeed)]
                 self.clock.held = held
                 return
@@ -214,19 +213,32 @@ class TapeDriver:
             f"and the faults it was played with, or begin with a new state directory"
         )
 
-    def _tell_again(self, waiting: deque[Told], after: MarketSlice | Tick | None) -> None:
-        """What the feed was told after this input, before it brought the next."""
-        while waiting:
-            place = waiting[0].place
-            if place is None:
-                is_due = after is None
-            else:
-                symbols = None if place.rank else place.symbols
-                is_due = after is not None and _is_at(after, (place.instant, place.rank), symbols)
-            if not is_due:
+    def _told_since(self, waiting: deque[Told], last: MarketSlice | Tick | None) -> list[Emitted]:
+        """What the commands bring about that were told after the journal's last slice or tick."""
+        while waiting and _is_after(waiting[0].place, last):
+            due = self.next_at()
+            if due is None:
+                break
+            self._tell_again(waiting, last, due)
+            if waiting and not self.clock.emitted:
+                self.step()  # a Pause or Resume: the journal has it
+        return self.clock.take()
+
+    def _tell_again(self, waiting: deque[Told], last: MarketSlice | Tick | None, due: int) -> None:
+        """What the feed was told after this input and by the time of the next event."""
+        if waiting and waiting[0] is self._early and not _is_after(waiting[0].place, last):
+            waiting.popleft()  # the tape has changed: it is about nothing now
+        while waiting and _is_after(waiting[0].place, last):
+            command = waiting[0].command
+            if command.instant > due:
                 return
-            with suppress(LookupError):  # the tape has been corrected since
-                self.tell(waiting.popleft().command)
+            try:
+                self.tell(command)
+            except LookupError:
+                if command.instant == due and not isinstance(command, Action):
+                    self._early = waiting[0]  # what it is about may come at the same instant
+                    return
+            waiting.popleft()
 
     def tell(self, command: ForTheFeed) -> Outcome | None:
         """A command for the feed, at its instant; see `BarClock.carry_out`."""
@@ -296,6 +308,13 @@ class TapeDriver:
         ends = self.clock.gaps.ends
         quiet = (Outcome.RECEIVED, Outcome.WARMUP)
         return {end.value: n for end, n in ends.items() if n > 0 and end not in quiet}
+
+
+def _is_after(place: Place | None, last: MarketSlice | Tick | None) -> bool:
+    """Whether the last input is the one at this place."""
+    if place is None or last is None:
+        return place is None and last is None
+    return _is_at(last, (place.instant, place.rank), None if place.rank else place.symbols)
 
 
 def _is_at(item: Input, position: Key, symbols: tuple[str, ...] | None) -> bool:

@@ -11,15 +11,14 @@ on; what lies behind waits, so inputs come out in the order of the schedule:
     a slot, none in hand      the first slot behind it with a bar in hand comes to its deadline
     a slot, feed not up       never: from the feed's return a new deadline runs
 
-The deadline is the end + `decide_within_s`, or as much after the first bar that came later than
-that. A slice that comes out by then is RECEIVED, a later one BACKFILLED. A bar whose slice is
-closed makes one of its own while its symbol has not gone on (`closed_bars.py`).
+The deadline is the end + `decide_within_s`, or as much after the first bar that came later. What
+comes out by then is RECEIVED, later BACKFILLED. For bars of a closed slice see `closed_bars.py`.
 
 When no bar comes for `pause_after_s` after one has ended, or the feed is away so long in an open
 session, a Pause of source "feed" comes out. The Resume comes when the feed (`feed_health.py`) is up
 for `stable_s`, and all that has ended is closed (`backfilled`) or a bar is in time (`next_bar`).
 
-A fact for the ledger rides on the next input that comes out, so that one transaction stores both.
+A fact for the ledger rides on the next input that comes out: one transaction stores both.
 """
 
 from __future__ import annotations
@@ -124,7 +123,7 @@ class BarClock:
         if one is not None and one.bar is None:
             ends = self.gaps.rejected(one, now, command.reason)
         elif one is not None and one.bar is not None:
-            ends = self._place(one.bar, now)
+            ends = self._place(one.bar, now, alive=False)  # a person brings it
         self._pass(now, now)
         return ends
 
@@ -201,7 +200,7 @@ class BarClock:
                 self._come_out(now, "too many bars came after it")
         return self._awaited.get(start)
 
-    def _place(self, bar: Bar, now: int) -> Outcome | None:
+    def _place(self, bar: Bar, now: int, *, alive: bool = True) -> Outcome | None:
         """Take a bar in; how it ends (RECEIVED: open yet), None where it changes nothing."""
         waiting = self._find(bar.start, now)
         slot = self._closed.get(bar.start) if waiting is None else waiting.slot
@@ -211,7 +210,8 @@ class BarClock:
             words = f"the bar from there is of {', '.join(slot.symbols)} and ends {iso_z(slot.end)}"
             self.gaps.unexpected(bar, now, words)
             return Outcome.UNEXPECTED
-        self._show_life(now)
+        if alive:
+            self._show_life(now)
         self.put_aside.forget(bar.symbol, bar.start)
         if waiting is None:
             return self._come_to_closed(slot, bar, now)

@@ -101,17 +101,28 @@ class ComingActions:
             raise LookupError("the prices of this tape hold it: the account is not changed")
         if applied in (*self._coming, *self._carried):
             raise LookupError("it is known already")
+        if applied.effective < self._session:
+            raise LookupError("its session is over: the account is not changed")
         self._coming.append(applied)
 
     def go_on(
-        self, session: int, carried: Iterable[CorporateAction], listed: Iterable[CorporateAction]
+        self,
+        session: int,
+        carried: Iterable[CorporateAction],
+        coming: Iterable[CorporateAction],
+        listed: Iterable[CorporateAction],
     ) -> None:
-        """Slices of this session have carried these before; what else is listed for it comes."""
-        self._session, self._carried = session, tuple(carried)
-        for action in listed:
-            if action.effective == session:
-                with suppress(LookupError):
-                    self.add(action)
+        """Go on after a restart in a session, of which slices have carried some actions before.
+
+        What the feed was told of comes with the next slice, as does what else is listed for that
+        session.
+        """
+        self._session, self._carried = 0, tuple(carried)
+        listed = (action for action in listed if action.effective == session)
+        for action in (*coming, *listed):
+            with suppress(LookupError):
+                self.add(action)
+        self._session = session
 
     def joined(self, slot: Slot) -> Slot:
         """The slot with what takes effect by its session; that has been carried then."""

@@ -260,7 +260,7 @@ def test_after_a_restart_what_no_slice_has_carried_comes_with_the_next() -> None
         Split("NVDA", 20240530, 3, 1),
     ]
     day = Day(TWO_DAYS, start="05-29 11:30")
-    day.clock.actions.go_on(20240529, (CASH,), listed)
+    day.clock.actions.go_on(20240529, (CASH,), (), listed)
     play(day, "05-29 12:30", "05-29 13:30")
     assert [item.actions for item in day.slices] == [(SPLIT,), ()]
     with pytest.raises(LookupError, match="it is known already"):
@@ -280,7 +280,7 @@ def test_what_a_tape_makes_of_an_action() -> None:
 
 def test_warm_up_carries_nothing() -> None:
     day = Day(TWO_DAYS, start="11:30", warmup=2)
-    day.clock.actions.go_on(20240528, (), [Split("NVDA", 20240528, 2, 1)])
+    day.clock.actions.go_on(20240528, (), (), [Split("NVDA", 20240528, 2, 1)])
     play(day, "10:30", "11:30")
     assert [item.outcome for item in day.slices] == [Outcome.WARMUP, Outcome.WARMUP]
     play(day, "12:30")

@@ -7,7 +7,17 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from daemon.core.events import Command, Commands, Halt, Note, Pause, Session, Tick, TickKind
+from daemon.core.events import (
+    Command,
+    Commands,
+    Halt,
+    Note,
+    Pause,
+    Release,
+    Session,
+    Tick,
+    TickKind,
+)
 from daemon.core.turn import Turn, instant_of
 from daemon.errors import BusyError
 from daemon.feeds.bar_clock import Emitted
@@ -111,3 +121,21 @@ async def test_who_waits_at_the_stop_is_told() -> None:
     with pytest.raises(BusyError, match="stopping"):
         await inbox.command(note("later"))
     assert account.taken == []
+
+
+async def test_the_turn_of_a_command_that_the_feed_offers() -> None:
+    inbox, account = make()
+    running = asyncio.create_task(account.run())
+    command = Release(600, "operator", "it is true", "NVDA", 100)
+    turn = inbox.turn_of(command)
+    await inbox.offer(Emitted(Tick(550, TickKind.OPENS, SESSION)))
+    assert not turn.done()
+    await inbox.offer(Emitted(command))
+    assert (await turn).seq == 2
+    late = inbox.turn_of(Release(700, "operator", "never offered", "NVDA", 200))
+    inbox.stop()
+    await running
+    with pytest.raises(BusyError, match="has stopped"):
+        await late
+    with pytest.raises(BusyError, match="stopping"):
+        await inbox.turn_of(command)

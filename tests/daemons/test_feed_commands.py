@@ -1,0 +1,317 @@
+"""A whole daemon is told of splits and of what is true: live, played again and replayed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.config import load_config
+from daemon.core.events import Action as Told
+from daemon.core.events import (
+    Bracket,
+    Dividend,
+    MarketSlice,
+    Outcome,
+    Reject,
+    Release,
+    Split,
+    TargetPosition,
+)
+from daemon.core.outputs import ActionApplied, Denial, Fill, OrderUpdated, StateChanged
+from daemon.feeds.times import iso_z
+from daemon.fees import load_fee_tables
+from daemon.journal.reader import JournalReader
+from daemon.recovery import rerun
+from daemon.segments import setup_of
+from replay.run import Period, inputs_for, play
+from tests.daemons.virtual import Acting, Action, Doing, Lived, at, live
+from tests.replay.workshop import Answer, Workshop, bar_starts, write_tape
+
+STARTS = bar_starts()
+DAY_2 = 20240103
+SPLIT = ("NVDA", "split", "10:1", "--effective", "2024-01-03")
+FREE = (
+    "execution",
+    "{slippage_bps: 0, commission: none, regulatory_fees: false, participation_fraction: null}",
+)
+THREE_DAYS = "2024-01-04"
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    """A folder of its own, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    workshop = Workshop(tmp_path)
+    monkeypatch.setenv("PAPERTAPE_STATE", str(workshop.state))
+    return workshop
+
+
+class Answers(list[Any]):
+    """What came of what was typed, by the order in which it was."""
+
+    def typing(self, shop: Workshop, *words: str) -> Action:
+        """Type a command line; the tape goes on once the daemon has acted on it."""
+
+        async def act(doing: Doing) -> None:
+            state = ("--state", str(doing.state))
+            typed = asyncio.create_task(asyncio.to_thread(shop.type, *words, *state))
+            self.append(typed)
+            await asyncio.shield(typed)
+
+        return act
+
+    def answer(self, number: int = 0) -> Answer:
+        found: Answer = self[number].result()
+        return found
+
+
+def feed(*faults: str, end: str = THREE_DAYS) -> tuple[str, str]:
+    return "feed", f"{{kind: tape, pace: 1.0, end: {end}, faults: [{', '.join(faults)}]}}"
+
+
+def quarantined(slot: int) -> str:
+    return f"{{kind: quarantine, bar: '{iso_z(STARTS[slot])}'}}"
+
+
+def inputs(lived: Lived) -> list[Any]:
+    return [turn.input for turn in lived.turns]
+
+
+def proved(shop: Workshop, *acts: Mapping[int, Any]) -> None:
+    """Each segment, played again, comes out as it was lived (MismatchError where it does not)."""
+    with closing(JournalReader(shop.state / "journal.db")) as reader:
+        for segment, asked in zip(reader.segments(), acts, strict=True):
+            setup = setup_of(segment.manifest, load_fee_tables(), shop.state, reader.path)
+            setup.strategy = Acting(asked)
+            assert rerun(reader, segment, setup).turns
+
+
+# --- quarantined bars -----------------------------------------------------------------------------
+
+
+def test_a_released_bar_fills_a_resting_stop_and_decides_nothing(shop: Workshop) -> None:
+    """Bought at 10:30; the bar from 11:30 to 12:30, set aside, is released before the next one."""
+    answers = Answers()
+    words = ("data", "release", "NVDA", "2024-01-02 11:30", "--reason", "the news was true")
+    buy = [TargetPosition("NVDA", 10, Bracket(stop_loss_pct=0.01))]
+    acts = {0: buy, 2: [TargetPosition("NVDA", 500)]}
+    lived = live(
+        shop,
+        {at("12:45"): answers.typing(shop, *words)},
+        acts=acts,
+        settings=[feed(quarantined(2), end="2024-01-02"), FREE],
+    )
+    answer = answers.answer()
+    assert answer.code == 0, answer.err
+    assert answer.out.splitlines()[1] == (
+        "NVDA 2024-01-02 11:30 released: it comes as a slice of its own, on which nothing is "
+        "decided"
+    )
+    found = inputs(lived)
+    place = next(n for n, item in enumerate(found) if isinstance(item, Release))
+    assert (found[place].instant, found[place].reason) == (at("12:45"), "the news was true")
+    released = found[place + 1]
+    assert isinstance(released, MarketSlice)
+    assert (released.end, released.outcome) == (at("12:30"), Outcome.BACKFILLED)
+    assert [bar.start for bar in released.bars] == [STARTS[2]]
+    stops = [fill for fill in lived.fills if fill.reason == "stop_loss"]
+    assert len(stops) == 1
+    assert stops[0].known in (at("11:30"), at("12:30"))
+    assert not [order for order in lived.orders if order.quantity > 10]
+    proved(shop, acts)
+
+
+@pytest.mark.parametrize(
+    ("clock", "verb", "said"),
+    [
+        ("13:45", "release", "its symbol has gone on: it is noted, and changes nothing"),
+        ("12:45", "reject", "rejected: it stays missing"),
+    ],
+)
+def test_a_judgement_without_a_slice(shop: Workshop, clock: str, verb: str, said: str) -> None:
+    answers = Answers()
+    words = ("data", verb, "NVDA", "2024-01-02 11:30", "--reason", "x")
+    lived = live(
+        shop,
+        {at(clock): answers.typing(shop, *words)},
+        acts={},
+        settings=[feed(quarantined(2), end="2024-01-02")],
+    )
+    assert said in answers.answer().out
+    assert len([item for item in inputs(lived) if isinstance(item, Release | Reject)]) == 1
+    slices = [item for item in inputs(lived) if isinstance(item, MarketSlice)]
+    assert [item.missing for item in slices] == [(), (), ("NVDA",), (), (), (), ()]
+    gaps = shop.type("gaps", "--state", str(shop.state))
+    assert ("rejected: x" if verb == "reject" else "late") in gaps.out
+    proved(shop, {})
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "line"),
+    [
+        (
+            ("NVDA", "2024-01-02 10:30"),
+            78,
+            "NVDA 2024-01-02 10:30: no quarantined bar begins there",
+        ),
+        (("AMD", "2024-01-02 11:30"), 78, "AMD 2024-01-02 11:30: no quarantined bar begins there"),
+        (("NVDA", "noon"), 2, "'noon' is not a time"),
+    ],
+)
+def test_what_is_not_set_aside(
+    shop: Workshop, words: tuple[str, str], code: int, line: str
+) -> None:
+    answers = Answers()
+    typed = answers.typing(shop, "data", "release", *words, "--reason", "x")
+    settings = [feed(quarantined(2), end="2024-01-02")]
+    lived = live(shop, {at("12:45"): typed}, acts={}, settings=settings)
+    assert answers.answer().code == code
+    assert line in answers.answer().err
+    assert not [item for item in inputs(lived) if isinstance(item, Release)]
+
+
+# --- corporate actions ----------------------------------------------------------------------------
+
+
+ACTS = {
+    0: [TargetPosition("NVDA", 100, Bracket(stop_loss_pct=20.0, take_profit_pct=50.0))],
+    6: [TargetPosition("NVDA", 150)],  # an entry for the next open, at a tenth of the price
+    8: [TargetPosition("NVDA", 4900)],
+}
+LIMITS = ("risk", "{max_position_shares: 500}")
+
+
+def split_tape(shop: Workshop) -> None:
+    write_tape(shop.folder / "nvda.csv", jumps={7: 0.1}, price=500.0)
+
+
+@pytest.mark.parametrize("clock", ["13:45", "15:45"])
+def test_a_split_of_tomorrow(shop: Workshop, clock: str) -> None:
+    split_tape(shop)
+    answers = Answers()
+    settings = [feed(), FREE, LIMITS]
+    lived = live(
+        shop,
+        {at(clock): answers.typing(shop, "data", "action", "add", *SPLIT)},
+        acts=ACTS,
+        settings=settings,
+    )
+    answer = answers.answer()
+    assert answer.code == 0, answer.err
+    said = answer.out.splitlines()
+    assert "it takes effect before the first bar of 2024-01-03" in said
+    assert "+100 NVDA will be +1,000" in said
+    assert "2 protective orders will be rescaled" in said
+    assert "max_position_shares of NVDA: 500 will be 5,000" in said
+    carried = [item for item in inputs(lived) if isinstance(item, MarketSlice) and item.actions]
+    assert [(item.start, item.actions) for item in carried] == [
+        (STARTS[7], (Split("NVDA", DAY_2, 10, 1),))
+    ]
+    (command,) = [item for item in inputs(lived) if isinstance(item, Told)]
+    assert command.instant == at(clock)
+    (applied,) = lived.of(ActionApplied)
+    assert applied.quantity == 1000
+    cancelled = [one for one in lived.of(OrderUpdated) if str(one.reason) == "SPLIT"]
+    assert len(cancelled) == 1  # the entry of the evening before
+    bought = [fill.quantity for fill in lived.fills]
+    assert bought == [100, 3900]  # 4,900 of at most 5,000
+    proved(shop, ACTS)
+
+
+def test_a_split_told_too_late_rides_on_the_next_bar(shop: Workshop) -> None:
+    split_tape(shop)
+    answers = Answers()
+    words = ("data", "action", "add", *SPLIT)
+    lived = live(
+        shop,
+        {
+            at("10:45", DAY_2): answers.typing(shop, *words),
+            at("11:45", DAY_2): answers.typing(shop, *words),  # once more, to be sure
+        },
+        acts={0: [TargetPosition("NVDA", 100)]},
+        settings=[feed(), FREE],
+    )
+    assert "it takes effect before the next bar" in answers.answer(0).out
+    assert "it is known already" in answers.answer(1).out
+    carried = [item for item in inputs(lived) if isinstance(item, MarketSlice) and item.actions]
+    assert [item.start for item in carried] == [STARTS[8]]
+    assert [one.quantity for one in lived.of(ActionApplied)] == [1000]
+    proved(shop, {0: [TargetPosition("NVDA", 100)]})
+
+
+def test_a_split_of_a_session_that_is_over_is_not_applied(shop: Workshop) -> None:
+    answers = Answers()
+    words = ("data", "action", "add", "NVDA", "split", "10:1", "--effective", "2024-01-02")
+    lived = live(
+        shop,
+        {at("11:45", DAY_2): answers.typing(shop, *words)},
+        acts={},
+        settings=[feed(end="2024-01-03")],
+    )
+    assert answers.answer().code == 78
+    assert "2024-01-02 is over, and the account has traded since" in answers.answer().err
+    assert not [item for item in inputs(lived) if isinstance(item, Told)]
+
+
+def test_another_symbols_action_is_listed_and_nothing_else(shop: Workshop) -> None:
+    answers = Answers()
+    words = ("data", "action", "add", "AMD", "dividend", "0.5", "--ex", "2024-01-03")
+    lived = live(shop, {at("11:45"): answers.typing(shop, *words)}, acts={}, settings=[feed()])
+    assert answers.answer().code == 0
+    assert "AMD is not traded here" in answers.answer().out
+    assert not [item for item in inputs(lived) if isinstance(item, Told)]
+
+
+def test_an_adjusted_tape_has_it_in_its_prices(shop: Workshop) -> None:
+    answers = Answers()
+    dividend = ("NVDA", "dividend", "1", "--ex", "2024-01-03", "--pay", "2024-01-04")
+    lived = live(
+        shop,
+        {
+            at("11:45"): answers.typing(shop, "data", "action", "add", *SPLIT),
+            at("12:45"): answers.typing(shop, "data", "action", "add", *dividend),
+        },
+        acts={0: [TargetPosition("NVDA", 100)]},
+        settings=[feed(), FREE, ("tape.adjustment", "splits")],
+    )
+    assert "the prices of this tape hold it" in answers.answer(0).out
+    assert "+100 NVDA is held now: +100.00 USD" in answers.answer(1).out
+    (applied,) = lived.of(ActionApplied)
+    assert isinstance(applied.action, Dividend)
+    assert applied.cash_micros == 100_000_000
+
+
+def test_the_replay_of_the_same_tape_does_the_same(shop: Workshop) -> None:
+    split_tape(shop)
+    settings = [feed(), FREE, LIMITS]
+    answers = Answers()
+    typed = answers.typing(shop, "data", "action", "add", *SPLIT)
+    lived = live(shop, {at("13:45"): typed}, acts=ACTS, settings=settings)
+    config = load_config(shop.config, settings, state=shop.state)
+    loaded = inputs_for(config, shop.state, Period(None, THREE_DAYS))
+    loaded.strategy = Acting(ACTS)
+    again = play(loaded)
+    for kind in (Fill, ActionApplied, OrderUpdated, Denial, StateChanged):
+        assert lived.of(kind) == again.recorder.of(kind), kind
+    assert lived.of(ActionApplied)
+    equity = [turn.equity for turn in lived.turns if turn.equity is not None]
+    assert equity == list(again.pipeline.equity)
+
+
+def test_a_daemon_that_starts_later_finds_it_in_the_table(shop: Workshop) -> None:
+    """Listed while it was down, for the session in which it goes on: the next bar carries it."""
+    split_tape(shop)
+    first = [feed(end="2024-01-03T11:30"), FREE]
+    acts = {0: [TargetPosition("NVDA", 100)]}
+    live(shop, {}, acts=acts, settings=first)
+    assert shop.type("data", "action", "add", *SPLIT).code == 0
+    lived = live(shop, {}, acts={}, settings=[feed(), FREE])
+    carried = [item for item in inputs(lived) if isinstance(item, MarketSlice) and item.actions]
+    assert [item.start for item in carried] == [STARTS[9]]
+    assert [one.quantity for one in lived.of(ActionApplied)] == [1000]
+    proved(shop, acts, {})  # two segments: the table decides what prices mean
