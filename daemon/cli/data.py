@@ -156,16 +156,24 @@ def data_update(
 
 
 def _history(config: Config, source: Path | None, calendar: Calendar, state: Path) -> History:
+    from daemon.config import IbFeedConfig
+
+    bars, feed = config.bars, config.feed
     if source is None:
-        raise UsageError("data update: give --from FILE; the gateway is not available yet")
+        from random import Random
+
+        from daemon.data.gateway_history import GatewayHistory
+
+        gateway = feed if isinstance(feed, IbFeedConfig) else IbFeedConfig()
+        return GatewayHistory(gateway, bars.size, bars.grid, calendar, Random())  # noqa: S311 - pauses
     from replay.data_import import FileHistory
     from replay.tapes import PlainTapeSpec
 
-    tape = config.tape
     spec = PlainTapeSpec(source.absolute())
-    if tape is not None:
+    if config.tape is not None:
+        tape = config.tape
         spec = PlainTapeSpec(source.absolute(), timezone=tape.timezone, stamps=tape.stamps)
-    return FileHistory(spec, config.bars.grid, calendar, state)
+    return FileHistory(spec, bars.grid, calendar, state)
 
 
 # --- looking at bars ------------------------------------------------------------------------------
