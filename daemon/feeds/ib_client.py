@@ -156,6 +156,7 @@ class IbClient:
                 bar.open, bar.high, bar.low, bar.close, bar.volume,
             )
             for bar in bars
+            if getattr(bar.date, "tzinfo", None) is not None  # or nobody knows when it was
         ]  # fmt: skip
 
     async def _answer(self, ask: Callable[[], Any], timeout_s: float) -> Any:

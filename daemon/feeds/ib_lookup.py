@@ -60,9 +60,10 @@ class LookUp:
             line = f"{len(found)} US stocks have this symbol" if found else "no such stock"
             self._without(asking, line, now_s)
             return
+        if asking.contract is None:
+            self._situation.put_in(asking.symbol)
         asking.contract = found[0]
         asking.look_ups.reset()
-        self._situation.put_in(asking.symbol)
         self._compare_hours(found[0])
 
     def _refused(self, asking: Asking, error: AnsweredError, now_s: float) -> None:

@@ -21,16 +21,15 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from daemon.config import Config, load_config
-from daemon.core.events import Bar, MarketSlice, Outcome, Pause, Resume, Tick
+from daemon.core.events import Bar, MarketSlice, Outcome, Pause, Resume
 from daemon.core.turn import Turn
 from daemon.feeds.bar_clock import Emitted
-from daemon.feeds.expected import BAR_SIZES_NS, bar_edges
 from daemon.feeds.ib import IbSource, prepare_at
-from daemon.feeds.times import iso_z, zone_text
+from daemon.feeds.ib_history import BarsWanted
+from daemon.feeds.times import zone_text
 from daemon.journal.ledger import LedgerRow
 from tests.fake_gateway import (
     FakeGateway,
-    Instrument,
     Market,
     Settings,
     Step,
@@ -40,6 +39,7 @@ from tests.fake_gateway import (
     session_starts,
     walk,
 )
+from tests.ib.invariants import broken, broken_rules
 from tests.replay.workshop import _built_state
 
 NEW_YORK = "America/New_York"
@@ -73,32 +73,13 @@ def market_of(
     return market
 
 
-def true_bars(instrument: Instrument, size: str, grid: str = "session") -> dict[int, Bar]:
-    """What the market's table comes to at the config's edges, by start."""
-    found: dict[int, Bar] = {}
-    sessions = dict.fromkeys(
-        instrument.hours.session(instrument.hours.day_of(bar.start_ns), regular=True)
-        for bar in instrument.bars
-    )
-    for session in sessions:
-        assert session is not None, "a bar outside the sessions"
-        starts, ends = bar_edges(*session, BAR_SIZES_NS[size], grid)
-        for start, end in zip(starts, ends, strict=True):
-            parts = [bar for bar in instrument.bars if start <= bar.start_ns < end]
-            if not parts:
-                continue
-            found[start] = Bar(
-                instrument.symbol, start, end, parts[0].open, max(bar.high for bar in parts),
-                min(bar.low for bar in parts), parts[-1].close, int(sum(b.volume for b in parts)),
-            )  # fmt: skip
-    return found
-
-
 @dataclass
 class Fed:
     """What came of a run. `at` of an input is when it was offered."""
 
     gateway: FakeGateway
+    bars_wanted: BarsWanted
+    until: int
     taken: list[tuple[int, Emitted]] = field(default_factory=list)
     source: IbSource | None = None
     standing: dict[str, Any] = field(default_factory=dict)
@@ -151,6 +132,14 @@ class Fed:
             if row.kind == "gap"
         ]
 
+    def broken(self) -> list[str]:
+        """Every invariant that the run broke."""
+        inputs = [(when, emitted.input) for when, emitted in self.taken]
+        return [
+            *broken(inputs, self.rows, self.gateway.market, self.bars_wanted, self.until),
+            *broken_rules(self.gateway),
+        ]
+
     def holds(self) -> list[tuple[str, str]]:
         """Each pause and resume: when, and by whom."""
         return [
@@ -187,7 +176,7 @@ def feed(
 
     async def main(loop: VirtualTimeLoop) -> Fed:
         async with FakeGateway(made, loop.clock, settings, steps=list(steps)) as gateway:
-            fed = Fed(gateway)
+            fed = Fed(gateway, BarsWanted(tuple(symbols), size, grid, 5.0), at(until))
             if not listens:
                 gateway.close_port()
             with TemporaryDirectory() as folder:
@@ -247,53 +236,3 @@ def _config(
     path = folder / "config.yaml"
     path.write_text(text, encoding="utf-8")
     return load_config(path, (), state=state)
-
-
-def broken(fed: Fed, size: str = "1h", grid: str = "session") -> list[str]:
-    """Every invariant of a feed that a run broke, in words; none is what a test wants."""
-    return [*_broken_order(fed), *_broken_bars(fed, size, grid), *_broken_ledger(fed)]
-
-
-def _broken_order(fed: Fed) -> list[str]:
-    found, seen = [], set()
-    reached, newest = 0, dict[str, int]()
-    for item in (emitted.input for _, emitted in fed.taken):
-        if isinstance(item, Tick):
-            if item.instant < reached:
-                found.append(f"a tick of {iso_z(item.instant)} after {iso_z(reached)}")
-            reached = item.instant
-        elif isinstance(item, MarketSlice):
-            key = (item.end, tuple(bar.symbol for bar in item.bars))
-            if item.end <= reached and item.outcome is not Outcome.BACKFILLED and key in seen:
-                found.append(f"a second slice of {iso_z(item.end)}")
-            if item.end < reached and item.outcome is not Outcome.BACKFILLED:
-                found.append(f"a slice of {iso_z(item.end)} after {iso_z(reached)}")
-            seen.add(key)
-            reached = max(reached, item.end)
-            for bar in item.bars:
-                if bar.start <= newest.get(bar.symbol, -1):
-                    found.append(f"{bar.symbol} went back to {iso_z(bar.start)}")
-                newest[bar.symbol] = bar.start
-    return found
-
-
-def _broken_bars(fed: Fed, size: str, grid: str) -> list[str]:
-    found = []
-    for instrument in fed.gateway.market.instruments:
-        true = true_bars(instrument, size, grid)
-        for bar in [bar for one in fed.of(MarketSlice) for bar in one.bars]:
-            if bar.symbol != instrument.symbol or instrument.revisions:
-                continue
-            if true.get(bar.start) != bar:
-                found.append(f"{bar} is not what was traded: {true.get(bar.start)}")
-    return found
-
-
-def _broken_ledger(fed: Fed) -> list[str]:
-    ledgered = {(row.symbol, row.start) for row in fed.rows if row.kind == "gap"}
-    return [
-        f"{symbol} at {iso_z(one.start)} is missing and nobody knows why"
-        for one in fed.slices
-        for symbol in one.missing
-        if (symbol, one.start) not in ledgered
-    ]
