@@ -120,7 +120,7 @@ def lived(
     opening = {
         "values": msgspec.to_builtins(values_of(account)),
         "warm_from": None,
-        "position": None,
+        "place": None,
     }
     sink = _Sink()
     model = None if predictions is None else _Given(predictions)

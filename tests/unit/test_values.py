@@ -67,7 +67,7 @@ def test_every_attribute_is_carried_or_follows_from_others() -> None:
     assert type(account.risk) is Risk
     assert state(account.risk) == {
         "starting_cash_micros", "peak_micros", "baseline_micros",
-        "_accepted", "_accepted_today", "_breached",
+        "_accepted", "_accepted_today", "_breached", "shares",
         "limits", "_measured", "floor_micros", "ceiling_micros",  # given, worked out
     }  # fmt: skip
 
