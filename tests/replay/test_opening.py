@@ -12,7 +12,7 @@ import pytest
 
 from daemon.assembly import limits_of
 from daemon.config import load_config
-from daemon.core.events import Commands, Reload, Reset
+from daemon.core.events import Commands, Reload, Reset, TargetPosition
 from daemon.core.outputs import Fill
 from daemon.core.trading_state import HoldSource, TradingState
 from daemon.core.values import values_of
@@ -181,6 +181,7 @@ def test_a_strategy_that_raised_is_made_anew_and_warmed_by_a_reset(tape: LiveTap
         closes=False,
     )
     (target,) = opened.rerun.pipeline.intents or ()
+    assert isinstance(target, TargetPosition)
     assert target.quantity == 5
     again = tape.run(slices=0)
     assert again.new_segment is None
