@@ -184,6 +184,7 @@ def test_papertape_kill_that_is_killed_itself(
 ) -> None:
     daemon = daemons(shop_of(tmp_path / "killed", DAY), settings=busy_settings())
     daemon.start(prefix=inject("fdatasync", "signal=KILL", 6, [daemon.state / "journal.db-wal"]))
+    assert daemon.wait() != 0
     paths = [daemon.state / name for name in ("HALT", "HALT.armed")]
     answer = daemon.shop.process(
         "kill", "--state", str(daemon.state), prefix=inject(call, "signal=KILL", 1, paths)

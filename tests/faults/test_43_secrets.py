@@ -45,7 +45,9 @@ def test_a_credential_is_nowhere_but_in_its_file(
 ) -> None:
     credentials = tmp_path / "credentials"
     credentials.mkdir()
-    (credentials / "alerts").write_text(f"tgram://123456789:{CANARY}/42\n", encoding="utf-8")
+    (credentials / "alerts").write_text(
+        f"json://me:{CANARY}@127.0.0.1:9/{CANARY}\n", encoding="utf-8"
+    )
     port = free_port()
     daemon = daemons(
         pace="100000",
@@ -55,7 +57,7 @@ def test_a_credential_is_nowhere_but_in_its_file(
         },
     )
     daemon.start(prefix=with_environment({"CREDENTIALS_DIRECTORY": str(credentials)}))
-    daemon.wait_for(lambda: daemon.turns() >= 5)
+    daemon.reach(5)
     assert CANARY not in page(port)
     assert CANARY not in json.dumps(daemon.status())
     assert daemon.type("kill", "--reason", "enough").code == 0
