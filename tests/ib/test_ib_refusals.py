@@ -118,8 +118,8 @@ def test_a_symbol_without_permission_does_not_hold_up_the_others() -> None:
     )
     told = [row for row in fed.feed_rows() if row[1] == "symbol_out"]
     assert len(told) == 1
-    # asked again after a minute, then ever less often, up to an hour
-    assert 6 <= len(fed.gateway.log.of(Kind.HISTORY, "AMD")) <= 10
+    # at 09:00 for the warm-up, then with a bar, but not with each
+    assert 2 <= len(fed.gateway.log.of(Kind.HISTORY, "AMD")) <= 3
 
 
 def test_permission_that_is_given_is_noticed() -> None:
