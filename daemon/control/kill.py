@@ -120,4 +120,3 @@ def _say_positions(state: Path, *, flatten: bool) -> None:
         lines = flatten_lines(document) if flatten else left_open_lines(document)
         for line in lines:
             print(line)
-
