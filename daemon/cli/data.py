@@ -1,24 +1,21 @@
-"""The verbs around bars: import, update, check, show, diff, correct, action, release, reject."""
+"""The verbs around bars: import, update, check, show, diff, correct."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from daemon.cli.common import Json, Name, State, data_app
+from daemon.cli.common import Json, State, data_app
 from daemon.errors import UsageError
-from daemon.paths import resolve_daemon, resolve_state
+from daemon.paths import resolve_state
 
 if TYPE_CHECKING:
     from daemon.config import Config
     from daemon.data.folder import DataFolder
     from daemon.data.history import History, Wanted
     from daemon.feeds.calendar import Calendar
-
-action_app = App(name="action", help="Splits and dividends.")
-data_app.command(action_app)
 
 Size = Annotated[
     Literal["1h", "30m", "15m", "5m", "1m"] | None, Parameter(help="Length of the bars.")
@@ -29,13 +26,15 @@ DataConfig = Annotated[
 ]
 
 
-def _folder(state: Path, config: Config | None) -> DataFolder:
+def folder_of(state: Path, config: Config | None) -> DataFolder:
+    """The data folder of a state directory, or the one that a config names."""
     from daemon.data.folder import DataFolder
 
     return DataFolder(state / "data" if config is None else config.data_dir(state))
 
 
-def _loaded(config: Path | None, state: Path) -> Config | None:
+def config_of(config: Path | None, state: Path) -> Config | None:
+    """The config of `--config`."""
     from daemon.config import load_config
 
     return None if config is None else load_config(config, (), state=state)
@@ -97,7 +96,7 @@ def data_import(
     if not files:
         raise UsageError("data import needs a FILE")
     path = resolve_state(state)
-    loaded = _loaded(config, path)
+    loaded = config_of(config, path)
     spec = PlainTapeSpec(None, dialect, timezone, adjustment=adjustment or "splits")
     grid = None
     if loaded is not None:
@@ -114,7 +113,7 @@ def data_import(
             )
     symbols = [each.upper() for each in symbol] if symbol else None
     request = ImportRequest(files, spec, symbols, size, grid, replace)
-    return run(request, _folder(path, loaded), load_calendar(path), path)
+    return run(request, folder_of(path, loaded), load_calendar(path), path)
 
 
 @data_app.command(name="update")
@@ -142,12 +141,12 @@ def data_update(
     if config is None:
         raise UsageError("data update needs --config FILE: it says which symbols, and the gateway")
     path = resolve_state(state)
-    loaded = _loaded(config, path)
+    loaded = config_of(config, path)
     assert loaded is not None, "it was given"
     calendar = load_calendar(path, loaded.bars.calendar)
     return run(
         path,
-        _folder(path, loaded),
+        folder_of(path, loaded),
         _wanted(loaded),
         lambda: _history(loaded, source, calendar, path),
         calendar,
@@ -223,9 +222,9 @@ def data_check(  # noqa: PLR0913 - one parameter an option
 
         if sessions < 1:
             raise UsageError(f"--sessions must be at least 1, got {sessions}")
-        loaded = _loaded(config, path)
+        loaded = config_of(config, path)
         wanted = None if loaded is None else _wanted(loaded)
-        folder, calendar = _folder(path, loaded), load_calendar(path)
+        folder, calendar = folder_of(path, loaded), load_calendar(path)
         return data_check_all(path, folder, wanted, calendar, sessions=sessions, as_json=json)
     from replay.cli import data_check as check
 
@@ -262,7 +261,7 @@ def data_show(
     from daemon.data.chart import data_show as show
 
     path = resolve_state(state)
-    return show(path, _folder(path, _loaded(config, path)), symbol, size, last)
+    return show(path, folder_of(path, config_of(config, path)), symbol, size, last)
 
 
 @data_app.command(name="diff")
@@ -279,7 +278,7 @@ def data_diff(
     from daemon.data.diff import data_diff as diff
 
     path = resolve_state(state)
-    return diff(path, _folder(path, _loaded(config, path)), symbol, size, as_json=json)
+    return diff(path, folder_of(path, config_of(config, path)), symbol, size, as_json=json)
 
 
 @data_app.command(name="correct")
@@ -317,115 +316,5 @@ def data_correct(  # noqa: PLR0913 - one parameter an option
     path = resolve_state(state)
     given = (open_, high, low, close)
     correction = Correction(symbol, size or "", 0, remove, *given, volume, None, reason)
-    folder = _folder(path, _loaded(config, path))
+    folder = folder_of(path, config_of(config, path))
     return correct(path, folder, correction, start, load_calendar(path))
-
-
-# --- corporate actions ----------------------------------------------------------------------------
-
-
-@action_app.command(name="add")
-def action_add(
-    symbol: Symbol,
-    kind: Literal["split", "dividend"],
-    value: str,
-    /,
-    *,
-    effective: str | None = None,
-    ex: str | None = None,
-    pay: str | None = None,
-    config: DataConfig = None,
-    state: State = None,
-) -> int:
-    """List a split (NVDA split 10:1 --effective DATE) or a dividend (… 0.25 --ex DATE --pay DATE).
-
-    Parameters
-    ----------
-    kind
-        split or dividend.
-    value
-        New:old shares of a split, such as 10:1; dollars a share of a dividend.
-    effective
-        The first session at the new price.
-    ex
-        A dividend's first session without it.
-    pay
-        When it is paid (default: on the ex-date).
-    """
-    from daemon.data.action_table import dividend_of, split_of
-    from daemon.data.action_verb import action_add as add
-    from daemon.feeds.calendar import load_calendar
-
-    path = resolve_state(state)
-    if kind == "split":
-        if (ex or pay) is not None:
-            raise UsageError("a split has --effective, not --ex or --pay")
-        cells = split_of(symbol, value, effective)
-    else:
-        if effective is not None:
-            raise UsageError("a dividend has --ex and --pay, not --effective")
-        cells = dividend_of(symbol, value, ex, pay)
-    return add(path, _folder(path, _loaded(config, path)), cells, load_calendar(path))
-
-
-@action_app.command(name="list")
-def action_list(
-    symbol: Annotated[str | None, Parameter(allow_leading_hyphen=False)] = None,
-    /,
-    *,
-    config: DataConfig = None,
-    json: Json = False,
-    state: State = None,
-) -> int:
-    """The splits and dividends that are listed, of one symbol or all."""
-    from daemon.data.action_table import list_actions
-
-    path = resolve_state(state)
-    return list_actions(path, _folder(path, _loaded(config, path)), symbol, as_json=json)
-
-
-# --- quarantined bars of a running daemon ---------------------------------------------------------
-
-
-@data_app.command(name="release")
-def data_release(
-    symbol: Symbol,
-    start: str,
-    name: Name = None,
-    /,
-    *,
-    reason: Annotated[str, Parameter(help="Why it is true, for the journal.")],
-    state: State = None,
-) -> int:
-    """Believe the quarantined bar that begins at START: it comes as a slice, if it still can.
-
-    Parameters
-    ----------
-    start
-        When the bar begins, exchange time unless a zone is given.
-    """
-    from daemon.data.judge import judge
-
-    return judge(resolve_daemon(name, state), "release", symbol, start, reason)
-
-
-@data_app.command(name="reject")
-def data_reject(
-    symbol: Symbol,
-    start: str,
-    name: Name = None,
-    /,
-    *,
-    reason: Annotated[str, Parameter(help="Why it is false, for the journal.")],
-    state: State = None,
-) -> int:
-    """Do not believe the quarantined bar that begins at START: it stays missing.
-
-    Parameters
-    ----------
-    start
-        When the bar begins, exchange time unless a zone is given.
-    """
-    from daemon.data.judge import judge
-
-    return judge(resolve_daemon(name, state), "reject", symbol, start, reason)

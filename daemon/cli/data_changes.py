@@ -1,0 +1,124 @@
+"""What changes bars and positions: `data action`, and `release` and `reject` of a daemon's bars."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from daemon.cli.common import Json, Name, State, data_app
+from daemon.cli.data import DataConfig, Symbol, config_of, folder_of
+from daemon.errors import UsageError
+from daemon.paths import resolve_daemon, resolve_state
+
+action_app = App(name="action", help="Splits and dividends.")
+data_app.command(action_app)
+
+# --- corporate actions ----------------------------------------------------------------------------
+
+
+@action_app.command(name="add")
+def action_add(
+    symbol: Symbol,
+    kind: Literal["split", "dividend"],
+    value: str,
+    /,
+    *,
+    effective: str | None = None,
+    ex: str | None = None,
+    pay: str | None = None,
+    config: DataConfig = None,
+    state: State = None,
+) -> int:
+    """List a split (NVDA split 10:1 --effective DATE) or a dividend (… 0.25 --ex DATE --pay DATE).
+
+    Parameters
+    ----------
+    kind
+        split or dividend.
+    value
+        New:old shares of a split, such as 10:1; dollars a share of a dividend.
+    effective
+        The first session at the new price.
+    ex
+        A dividend's first session without it.
+    pay
+        When it is paid (default: on the ex-date).
+    """
+    from daemon.data.action_table import dividend_of, split_of
+    from daemon.data.action_verb import action_add as add
+    from daemon.feeds.calendar import load_calendar
+
+    path = resolve_state(state)
+    if kind == "split":
+        if (ex or pay) is not None:
+            raise UsageError("a split has --effective, not --ex or --pay")
+        cells = split_of(symbol, value, effective)
+    else:
+        if effective is not None:
+            raise UsageError("a dividend has --ex and --pay, not --effective")
+        cells = dividend_of(symbol, value, ex, pay)
+    return add(path, folder_of(path, config_of(config, path)), cells, load_calendar(path))
+
+
+@action_app.command(name="list")
+def action_list(
+    symbol: Annotated[str | None, Parameter(allow_leading_hyphen=False)] = None,
+    /,
+    *,
+    config: DataConfig = None,
+    json: Json = False,
+    state: State = None,
+) -> int:
+    """The splits and dividends that are listed, of one symbol or all."""
+    from daemon.data.action_table import list_actions
+
+    path = resolve_state(state)
+    return list_actions(path, folder_of(path, config_of(config, path)), symbol, as_json=json)
+
+
+# --- quarantined bars of a running daemon ---------------------------------------------------------
+
+
+@data_app.command(name="release")
+def data_release(
+    symbol: Symbol,
+    start: str,
+    name: Name = None,
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why it is true, for the journal.")],
+    state: State = None,
+) -> int:
+    """Believe the quarantined bar that begins at START: it comes as a slice, if it still can.
+
+    Parameters
+    ----------
+    start
+        When the bar begins, exchange time unless a zone is given.
+    """
+    from daemon.data.judge import judge
+
+    return judge(resolve_daemon(name, state), "release", symbol, start, reason)
+
+
+@data_app.command(name="reject")
+def data_reject(
+    symbol: Symbol,
+    start: str,
+    name: Name = None,
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why it is false, for the journal.")],
+    state: State = None,
+) -> int:
+    """Do not believe the quarantined bar that begins at START: it stays missing.
+
+    Parameters
+    ----------
+    start
+        When the bar begins, exchange time unless a zone is given.
+    """
+    from daemon.data.judge import judge
+
+    return judge(resolve_daemon(name, state), "reject", symbol, start, reason)
