@@ -297,9 +297,13 @@ class _Daemon:
         pipeline = live.rerun.pipeline
         if pipeline.seq:
             try:
-                await live.journal.write_closing(pipeline.seq, values_of(live.rerun.account))
+                async with asyncio.timeout(STOP_WITHIN_S):
+                    await live.journal.write_closing(pipeline.seq, values_of(live.rerun.account))
             except (JournalFullError, JournalBrokenError) as error:
                 self._log.warning("closing_not_written", problem=str(error))
+            except TimeoutError:
+                problem = f"the disk has not answered for {STOP_WITHIN_S:g} s"
+                self._log.warning("closing_not_written", problem=problem)
         self._log.info(
             "stopped", reason=self._stopping, turns=pipeline.seq, digest=live.rerun.digest_now
         )

@@ -42,7 +42,7 @@ STEP = 10
 
 @pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.soak)])
 def test_at_random_moments_of_one_run(tmp_path: Path, daemons: Daemons, kills: int) -> None:
-    period = (FIRST, 20240430 if kills == 20 else 20270630)
+    period = (FIRST, 20240430 if kills == 20 else 20250630)
     undisturbed = run_undisturbed(
         daemons(shop_of(tmp_path / "undisturbed", period), settings=busy_settings())
     )
