@@ -231,6 +231,11 @@ def test_the_command_line_starts_without_heavy_libraries() -> None:
     assert _heavy_after("daemon.cli") == {}
 
 
+# A gateway's client library loads numpy; only a daemon whose feed is that gateway imports these.
+GATEWAY = "daemon.feeds.ib"
+
+
 def test_importing_any_module_is_cheap() -> None:
     names = [path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in OURS]
-    assert _heavy_after(*(name for name in names if not name.endswith("__main__"))) == {}
+    cheap = [name for name in names if not name.endswith("__main__")]
+    assert _heavy_after(*(name for name in cheap if not name.startswith(GATEWAY))) == {}
