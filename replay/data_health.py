@@ -216,7 +216,7 @@ def _lines(found: Sequence[Health], reason: str | None) -> list[str]:
         lines += [f"  {one.symbol} {one.size}: {text}" for text in one.problems[:PROBLEMS_SHOWN]]
         if len(one.problems) > PROBLEMS_SHOWN:
             lines.append(f"  … and {len(one.problems) - PROBLEMS_SHOWN:,} more")
-    verdict = reason if not found and reason else "not fit" if reason else "all there"
+    verdict = reason if not found and reason else "not fit" if reason else "fit"
     return [*lines, marked(verdict, "red" if reason else "green", plain=plain)]
 
 

@@ -11,12 +11,23 @@ from collections.abc import Sequence
 
 from cyclopts import CycloptsError
 
-from daemon.cli import data, data_changes, keeping, live, offline, reading, runs
+from daemon.cli import checks, data, data_changes, keeping, live, offline, reading, runs
 from daemon.cli.common import app
 from daemon.endings import ending
 from daemon.errors import Exit, UsageError
 
-__all__ = ["app", "data", "data_changes", "keeping", "live", "main", "offline", "reading", "runs"]
+__all__ = [
+    "app",
+    "checks",
+    "data",
+    "data_changes",
+    "keeping",
+    "live",
+    "main",
+    "offline",
+    "reading",
+    "runs",
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

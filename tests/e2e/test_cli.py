@@ -24,7 +24,7 @@ VERBS = [
     ["reference", "check"], ["reference", "bands"], ["data"], ["data", "check"], ["data", "import"],
     ["data", "update"], ["data", "show"], ["data", "diff"], ["data", "correct"],
     ["data", "action"], ["data", "action", "add"], ["data", "action", "list"],
-    ["data", "release"], ["data", "reject"],
+    ["data", "release"], ["data", "reject"], ["checklist"],
     ["report"], ["backup"], ["restore"], ["account"], ["account", "new"],
     ["run"], ["status"], ["kill"], ["pause"], ["resume"], ["reduce"], ["reload"], ["reset"],
     ["note"], ["drill"], ["calendar"], ["calendar", "add"],

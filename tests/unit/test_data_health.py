@@ -50,7 +50,7 @@ def test_all_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "symbol  size  last bar begins   bars lately",
         "AMD     1h    2024-04-09 15:30  140 of 140   ok",
         "NVDA    1h    2024-04-09 15:30  140 of 140   ok",
-        "all there",
+        "fit",
     ]
     assert Checks(tmp_path / "state").results()["data"] == (True, EVENING)
 
