@@ -50,6 +50,7 @@ class Answers:
         self._splits = splits
         self._pacing = Backoff(PACING_FIRST_S, PACING_LAST_S, random)
         self._strays: dict[tuple[str, int], None] = {}
+        self._kept_back: dict[str, int] = {}
         self._misses = 0
 
     def lacking(self, asked: int) -> dict[str, list[Slot]]:
@@ -91,8 +92,8 @@ class Answers:
                 self._misses = 0
                 clock.bar(bar, now)
                 self._splits.remember(bar)
-            elif not self._splits.knows(bar):  # it has been revised, or we are too young for it
-                clock.bar(bar, now)
+            elif bar.start > self._kept_back.get(symbol, -1) and not self._splits.knows(bar):
+                clock.bar(bar, now)  # it has been revised, or we are too young for it
         for stray in made.strays:
             key = (symbol, stray.start)
             if key not in self._strays:
@@ -162,6 +163,7 @@ class Answers:
         for bar in made.bars:
             if bar.start in lacking:
                 clock.quarantine(symbol, bar.start, now, reason, bar)
+                self._kept_back[symbol] = bar.start  # only a person may let it in
         self._situation.stir()
 
     # --- refusals ---------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ class BarsWanted(Struct, frozen=True):
 
 SECONDS_MAX = 28_800
 """The longest duration asked for in seconds: a session and what may be before it."""
+SESSIONS_REMEMBERED = 4
 OVERLAP_S = 3_600
 """So much before the first wanted bar is asked for as well: what came late or was revised shows."""
 
@@ -150,8 +151,8 @@ class BarMaker:
             return None
         found = self._sessions.get(hours.date)
         if found is None:
-            if len(self._sessions) > 64:
-                self._sessions.clear()
+            if len(self._sessions) == SESSIONS_REMEMBERED:
+                del self._sessions[next(iter(self._sessions))]
             found = expected_session(hours, 0, self._size_ns, self._grid)
             self._sessions[hours.date] = found
         return found

@@ -80,6 +80,8 @@ class Fed:
     gateway: FakeGateway
     bars_wanted: BarsWanted
     until: int
+    keeps: bool = True
+    count: int = 0
     taken: list[tuple[int, Emitted]] = field(default_factory=list)
     source: IbSource | None = None
     standing: dict[str, Any] = field(default_factory=dict)
@@ -167,16 +169,18 @@ def feed(
     warmup: int = 2,
     seed: int = 1,
     listens: bool = True,
+    keeps: bool = True,
 ) -> Fed:
     """Run a feed from a start until an instant; `options` are keys of the config's feed.
 
-    `script` runs beside it. Without `listens` the gateway's port is closed at first.
+    `script` runs beside it. Without `listens` the gateway's port is closed at first; without
+    `keeps` the inputs are counted and forgotten.
     """
     made = market or market_of(symbols, size, start)
 
     async def main(loop: VirtualTimeLoop) -> Fed:
         async with FakeGateway(made, loop.clock, settings, steps=list(steps)) as gateway:
-            fed = Fed(gateway, BarsWanted(tuple(symbols), size, grid, 5.0), at(until))
+            fed = Fed(gateway, BarsWanted(tuple(symbols), size, grid, 5.0), at(until), keeps)
             if not listens:
                 gateway.close_port()
             with TemporaryDirectory() as folder:
@@ -199,7 +203,9 @@ async def _run(
     source = fed.source = cast("IbSource", make(None, held=False, same_tape=True, told=()))
 
     async def offer(emitted: Emitted) -> Turn:
-        fed.taken.append((loop.wall_ns(), emitted))
+        fed.count += 1
+        if fed.keeps:
+            fed.taken.append((loop.wall_ns(), emitted))
         return cast("Turn", None)
 
     await source.start()
