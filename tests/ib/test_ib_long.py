@@ -33,7 +33,8 @@ def held(fed: Fed) -> int:
         seen.add(id(one))
         if isinstance(one, CONTAINERS):
             count += len(one)
-        waiting += gc.get_referents(one)
+        fields = getattr(type(one), "__struct_fields__", ())  # the collector does not know these
+        waiting += gc.get_referents(one) + [getattr(one, name) for name in fields]
     return count
 
 
