@@ -19,7 +19,9 @@ HOME_DIRECTORY=/opt/papertape
 COMMAND=/usr/local/bin/papertape
 CONFIGS=/etc/papertape
 STATES=/var/lib/papertape
-UNIT=/etc/systemd/system/papertape@.service
+UNITS=/etc/systemd/system
+UNIT=$UNITS/papertape@.service
+JOBS='papertape-data papertape-checklist'
 USERS=/etc/sysusers.d/papertape.conf
 DIRECTORIES=/etc/tmpfiles.d/papertape.conf
 
@@ -56,6 +58,10 @@ install_service() {
     fi
     put_link "$HOME_DIRECTORY/$release/bin/papertape" "$COMMAND"
     put_file "$SOURCE/systemd/papertape@.service" "$UNIT"
+    for job in $JOBS; do
+        put_file "$SOURCE/systemd/$job@.service" "$UNITS/$job@.service"
+        put_file "$SOURCE/systemd/$job@.timer" "$UNITS/$job@.timer"
+    done
     put_file "$SOURCE/systemd/papertape.sysusers" "$USERS"
     put_file "$SOURCE/systemd/papertape.tmpfiles" "$DIRECTORIES"
     if [ -z "$DESTDIR" ]; then
@@ -75,6 +81,11 @@ uninstall_service() {
         refuse 2 "no papertape@$1 here: $CONFIGS/$1.yaml does not exist (installed: $(instances))"
     fi
     if [ -z "$DESTDIR" ] && [ -e "$UNIT" ]; then
+        for job in $JOBS; do
+            [ ! -e "$UNITS/$job@.timer" ] || tell_systemd disable --now "$job@$1.timer"
+            [ ! -e "$UNITS/$job@.service" ] || tell_systemd stop "$job@$1.service"
+            tell_systemd reset-failed "$job@$1.service" 2>/dev/null || true
+        done
         tell_systemd disable --now "papertape@$1.service"
         tell_systemd reset-failed "papertape@$1.service" 2>/dev/null || true # it need not have failed
     fi
@@ -272,6 +283,9 @@ remove_config() {
 
 remove_shared() {
     rm -f "$DESTDIR$COMMAND" "$DESTDIR$UNIT" "$DESTDIR$USERS" "$DESTDIR$DIRECTORIES"
+    for job in $JOBS; do
+        rm -f "$DESTDIR$UNITS/$job@.service" "$DESTDIR$UNITS/$job@.timer"
+    done
     rm -rf "$DESTDIR$HOME_DIRECTORY"
     rmdir "$DESTDIR$CONFIGS" 2>/dev/null || true # saved configs and strategies keep it
     if [ -z "$DESTDIR" ]; then
@@ -309,6 +323,7 @@ end_of_install() {
     fi
     say "papertape $2 is installed. Start:  systemctl enable --now papertape@$1"
     say "  (one that runs already takes it at its next start: systemctl restart papertape@$1)"
+    say "  each day:  systemctl enable --now papertape-data@$1.timer papertape-checklist@$1.timer"
     say "  look:  papertape status $1   journalctl -u papertape@$1   stop trading:  papertape kill $1"
 }
 

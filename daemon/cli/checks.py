@@ -22,7 +22,7 @@ def checklist(
     json: Json = False,
     state: State = None,
 ) -> int:
-    """What to look at each morning in one table: data, model, disk, gateway; exit 1 on a failure."""
+    """What to look at each morning, in one table: data, disk, gateway …; exit 1 if one fails."""
     from replay.checklist import checklist as look
 
     path = resolve_state(state) if name is None else resolve_daemon(name, state)

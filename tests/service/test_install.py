@@ -13,6 +13,9 @@ from tests.service.conftest import Checkout, Installation
 
 COMMAND = "usr/local/bin/papertape"
 UNIT = "etc/systemd/system/papertape@.service"
+JOBS = [
+    f"papertape-{job}@.{kind}" for job in ("data", "checklist") for kind in ("service", "timer")
+]
 
 
 @pytest.fixture
@@ -47,6 +50,7 @@ def test_everything_is_where_systemd_and_people_look(
     root = installation.destination
     for source, target in (
         ("papertape@.service", UNIT),
+        *((job, f"etc/systemd/system/{job}") for job in JOBS),
         ("papertape.sysusers", "etc/sysusers.d/papertape.conf"),
         ("papertape.tmpfiles", "etc/tmpfiles.d/papertape.conf"),
     ):
