@@ -24,6 +24,7 @@ from daemon.core.events import (
 )
 from daemon.core.trading_state import HoldSource
 from daemon.core.units import MICROS_PER_USD
+from daemon.data.action_table import action_text
 from daemon.errors import RefusedError
 from daemon.feeds.times import date_text, zone_text
 
@@ -86,7 +87,7 @@ class FeedOperator:
             )
 
         def make(now: int) -> ForTheFeed:
-            return Action(now, HoldSource.OPERATOR, "listed", action)
+            return Action(now, HoldSource.OPERATOR, action_text(action), action)
 
         try:
             command, _ = live.source.tell(make)

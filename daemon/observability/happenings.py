@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from daemon.core.events import Command, Note, Reload
+from daemon.core.events import Command, ForTheFeed, Judgement, Note, Reload
 from daemon.core.outputs import (
     ActionApplied,
     CommandRefused,
@@ -53,6 +53,9 @@ def happenings(turn: Turn, facts: Iterable[LedgerRow]) -> Iterator[Happening]:
     if isinstance(item, Note | Reload):
         word = "note" if isinstance(item, Note) else "reloaded"
         yield Happening(at, "command", f"{word}: {item.reason}")
+    elif isinstance(item, ForTheFeed):
+        of = f" {item.symbol}" if isinstance(item, Judgement) else ""
+        yield Happening(at, "command", f"{type(item).__name__.lower()}{of}: {item.reason}")
     elif isinstance(item, Command) and not turn.outputs:
         yield Happening(at, "command", f"{type(item).__name__.lower()} changed nothing")
     for prediction in turn.predictions:

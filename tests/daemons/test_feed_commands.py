@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -315,3 +316,31 @@ def test_a_daemon_that_starts_later_finds_it_in_the_table(shop: Workshop) -> Non
     assert [item.start for item in carried] == [STARTS[9]]
     assert [one.quantity for one in lived.of(ActionApplied)] == [1000]
     proved(shop, acts, {})  # two segments: the table decides what prices mean
+
+
+def test_whoever_reads_the_journal_knows_these_commands(shop: Workshop) -> None:
+    split_tape(shop)
+    answers = Answers()
+    judge = ("data", "release", "NVDA", "2024-01-02 11:30", "--reason", "true")
+    live(
+        shop,
+        {
+            at("12:45"): answers.typing(shop, *judge),
+            at("13:45"): answers.typing(shop, "data", "action", "add", *SPLIT),
+        },
+        acts=None,
+        settings=[feed(quarantined(2)), FREE],
+    )
+    state = ("--state", str(shop.state))
+    for words in (("status",), ("orders",), ("pnl",), ("gaps",), ("report", "--no-html")):
+        answer = shop.type(*words, *state)
+        assert answer.code == 0, answer.err
+    for t in ("2024-01-02T12:30", "2024-01-03T10:30"):
+        explained = shop.type("explain", "NVDA", t, *state)
+        assert explained.code == 0, explained.err
+    assert shop.type("verify", *state).code == 0
+    with closing(sqlite3.connect(shop.state / "journal.db")) as journal:
+        rows = journal.execute("SELECT command, reason FROM commands ORDER BY seq").fetchall()
+    assert rows == [
+        ("Release", "true"), ("Action", "NVDA split 10:1, effective 2024-01-03"),
+    ]  # fmt: skip

@@ -178,17 +178,21 @@ class Silent:
 def live(
     shop: Workshop,
     actions: Mapping[int, Action],
-    acts: Mapping[int, Any],
+    acts: Mapping[int, Any] | None,
     settings: Sequence[tuple[str, str]] = (),
 ) -> Lived:
-    """Run a daemon until its tape ends, and read what it committed."""
+    """Run a daemon until its tape ends, and read what it committed.
+
+    Without `acts` the config's own strategy trades.
+    """
     log, switch = Silent(), KillSwitch()
     switch.installed = True  # no signals in the process of the tests
     time = VirtualTime(actions, Doing(shop.state, switch))
 
     def prepared(config: Config, state: Path) -> tuple[Setup, MakeSource]:
         setup, make_source = prepare(config, state)
-        setup.strategy = Acting(acts)
+        if acts is not None:
+            setup.strategy = Acting(acts)
 
         def make(place: Place | None, **rest: Any) -> TapeSource:
             made = make_source(place, **rest)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from daemon.core.events import Action as Told
 from daemon.core.events import (
     MarketSlice,
     Note,
     Outcome,
     Pause,
     Reduce,
+    Release,
     Resume,
+    Split,
     TargetPosition,
 )
 from daemon.core.limits import Action, Limit, Limits
@@ -23,6 +26,7 @@ from tests.unit.metric_pages import lived
 
 OPEN_S = opens_ns(0) // SECOND_NS
 HOUR_S = 3600
+SPLIT = Split("NVDA", 20240103, 2, 1)
 FLAT = (100, 100, 100, 100)
 BARS = {"NVDA": [FLAT, (102, 103, 101, 102), None, (104, 105, 103, 104)]}
 
@@ -124,6 +128,17 @@ def test_happenings_are_told_in_words_and_repeats_are_counted() -> None:
     assert denied.text.startswith("buy 10 NVDA denied: MAX_POSITION_SHARES")
     assert (denied.kind, denied.times) == ("denial", 3)
     assert denied.at == OPEN_S + 3 * HOUR_S
+
+
+def test_what_the_feed_was_told_says_what_it_is_about() -> None:
+    turns = [
+        Turn(1, 5 * SECOND_NS, Release(5 * SECOND_NS, "operator", "it is true", "NVDA", 1), ()),
+        Turn(2, 6 * SECOND_NS, Told(6 * SECOND_NS, "operator", "split 2:1", SPLIT), ()),
+    ]
+    kept = remembered(turns).kept().happenings
+    assert sorted(one.text for one in kept) == [
+        "action: split 2:1", "release NVDA: it is true",
+    ]  # fmt: skip
 
 
 def test_gaps_and_the_feed_are_told_with_their_turn() -> None:
