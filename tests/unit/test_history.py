@@ -135,7 +135,7 @@ def test_what_the_feed_was_told_says_what_it_is_about() -> None:
         Turn(1, 5 * SECOND_NS, Release(5 * SECOND_NS, "operator", "it is true", "NVDA", 1), ()),
         Turn(2, 6 * SECOND_NS, Told(6 * SECOND_NS, "operator", "split 2:1", SPLIT), ()),
     ]
-    kept = remembered(turns).kept().happenings
+    kept = remembered(turns).kept().happened
     assert sorted(one.text for one in kept) == [
         "action: split 2:1", "release NVDA: it is true",
     ]  # fmt: skip
