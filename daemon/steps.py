@@ -199,7 +199,8 @@ class Steps:
         if account.control.flattening and market.outcome is Outcome.RECEIVED:
             self.approved = [*self.approved, *account.risk.flatten(market.end)]
         moves = account.control.flattening or account.venue.book.working
-        quiet = not (self.approved or moves) and len(outputs) == before
+        was_asked = market.outcome is not Outcome.WARMUP  # which needs nothing, whatever is wanted
+        quiet = was_asked and not (self.approved or moves) and len(outputs) == before
         lasting = self.intents is None or type(self.intents) is tuple
         if quiet and lasting and not account.risk.limits.flat_before_close:
             self.settled = self.intents  # the same again, nothing having moved, needs no review

@@ -110,6 +110,13 @@ def test_warm_up_is_seen_but_not_counted() -> None:
     assert [order.decided for order in result.orders] == [result.slice_ends[4]]
 
 
+def test_what_was_wanted_in_the_warm_up_is_reviewed_when_it_counts() -> None:
+    # the warm-up ends with a session, so that a tick lies between it and the first bar that counts
+    wanted = dict.fromkeys(range(6), (TargetPosition("NVDA", 10),))
+    result = play({"NVDA": [FLAT] * 6}, per_session=3, at=wanted, warmup=3)
+    assert [order.decided for order in result.orders] == [result.slice_ends[3]]
+
+
 def test_a_slice_without_bars_asks_nobody_and_adds_a_row() -> None:
     result = play({"NVDA": [FLAT, None, FLAT]}, per_session=3)
     assert [market.end for market in result.strategy.seen] == [
