@@ -135,7 +135,7 @@ class Monitor:
         live = self._live
         return standing_of(
             live.rerun.account,
-            latched=live.switch.closed(),
+            latched=live.switch.thrown,
             next_bar=live.source.next_bar(),
             hours=self._hours.at(live.source.now()),
         )

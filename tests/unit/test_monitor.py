@@ -26,7 +26,7 @@ def test_a_fault_in_telling_is_told_and_counted(tmp_path: Path) -> None:
     live: Any = SimpleNamespace(
         log=log,
         inbox=SimpleNamespace(facts=()),
-        switch=SimpleNamespace(closed=lambda: False),
+        switch=SimpleNamespace(thrown=False),
         rerun=SimpleNamespace(account=result.account),
         source=SimpleNamespace(next_bar=no_answer),
     )
