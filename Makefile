@@ -70,7 +70,7 @@ bench: $(VENV)/.installed-dev ## measure the budget and print the table
 
 soak: $(VENV)/.installed-dev $(INSYNC)/.installed fault-tools ## properties, simulations, faults: many more cases (SOAK_ARGS=...)
 	$(PY) -m pytest --hypothesis-profile=soak $(wildcard tests/property tests/simulation) $(SOAK_ARGS)
-	$(PY) -m pytest -m soak tests/faults tests/simulation $(SOAK_ARGS)
+	$(PY) -m pytest -m soak tests/faults tests/simulation tests/ib tests/e2e $(SOAK_ARGS)
 	$(INSYNC)/bin/python -m pytest -p no:cacheprovider $(INSYNC_QUIET) tests/ib
 
 coverage: $(VENV)/.installed-dev ## the tests again, with branch coverage in htmlcov/

@@ -26,10 +26,21 @@ def broken(
     inputs: Inputs, rows: Sequence[LedgerRow], market: Market, wanted: BarsWanted, until: int
 ) -> list[str]:
     """Every breach by inputs and ledger of a run that ended at `until`."""
-    slices = [item for _, item in inputs if isinstance(item, MarketSlice)]
+    items = [item for _, item in inputs]
+    return [*broken_inputs(items, rows, market, wanted, until), *_broken_times(inputs)]
+
+
+def broken_inputs(
+    items: Sequence[Input],
+    rows: Sequence[LedgerRow],
+    market: Market,
+    wanted: BarsWanted,
+    until: int,
+) -> list[str]:
+    """As `broken`, where nobody knows when the inputs came."""
+    slices = [item for item in items if isinstance(item, MarketSlice)]
     return [
-        *_broken_order([item for _, item in inputs]),
-        *_broken_times(inputs),
+        *_broken_order(items),
         *_broken_bars(slices, market, wanted),
         *_broken_ledger(slices, rows),
         *_broken_calendar(slices, market, wanted, until),
