@@ -87,7 +87,8 @@ def test_the_watchdog_ends_it_and_shows_the_line(shop: Workshop, daemons: Daemon
     orders = daemon.query("SELECT * FROM orders")
     daemon.start()
     assert daemon.status()["state"] == "HALTED"
-    assert daemon.wait() == 0
+    daemon.go_on(3)
+    assert daemon.stop() == 0
     assert daemon.query("SELECT * FROM orders WHERE status <> 'cancelled'") == [
         order for order in orders if order[13] != "working"
     ]

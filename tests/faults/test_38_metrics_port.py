@@ -11,9 +11,15 @@ from collections.abc import Iterator
 import pytest
 
 from daemon.config.models import ObservabilityConfig
-from tests.faults.conftest import Daemons
+from tests.faults.conftest import PACE, Daemons
 from tests.faults.free_ports import free_port, metric
-from tests.faults.trouble import Undisturbed, busy_settings, check_same_end, no_traceback, refusal
+from tests.faults.trouble import (
+    Undisturbed,
+    busy_settings,
+    check_no_turn_lost,
+    no_traceback,
+    refusal,
+)
 
 KEY = "observability.metrics"
 
@@ -56,7 +62,7 @@ def test_scrapers_that_hang_or_go_away_change_nothing(
     daemons: Daemons, three_weeks: Undisturbed
 ) -> None:
     port = free_port()
-    daemon = daemons(pace="200000", settings=busy_settings(**{KEY: f"127.0.0.1:{port}"}))
+    daemon = daemons(pace=PACE, settings=busy_settings(**{KEY: f"127.0.0.1:{port}"}))
     daemon.start()
     hanging = []
     for _ in range(20):  # more than it serves at a time
@@ -68,9 +74,10 @@ def test_scrapers_that_hang_or_go_away_change_nothing(
     for connection in hanging:
         connection.close()
     daemon.wait_for(lambda: _scraped(port))
-    assert daemon.wait() == 0
+    daemon.go_on(3)
+    assert daemon.stop() == 0
     no_traceback(daemon)
-    check_same_end(daemon, three_weeks)
+    check_no_turn_lost(daemon, three_weeks)
 
 
 def _scraped(port: int) -> bool:
