@@ -48,6 +48,25 @@ def run(*, config: Path, settings: Set = None, state: State = None) -> int:
 
 
 @app.command
+def probe(*, config: Path, settings: Set = None, json: Json = False, state: State = None) -> int:
+    """Look Interactive Brokers' gateway over: each finding says what to change; exit 1 if any must.
+
+    Asks for clock, contracts, permissions, hours and bars; it cannot trade. In an open session it
+    takes a minute and a half, since it measures how soon a bar is final.
+
+    Parameters
+    ----------
+    config
+        The config file; its `feed` says where the gateway is, `symbols` what is looked at.
+    """
+    from daemon.config import load_config
+    from daemon.feeds.ib_probe_verb import probe as look
+
+    path = resolve_state(state)
+    return look(load_config(config, settings_of(settings), state=path), path, as_json=json)
+
+
+@app.command
 def status(
     name: Name = None,
     /,
