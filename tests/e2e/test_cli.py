@@ -27,7 +27,7 @@ VERBS = [
     ["data", "release"], ["data", "reject"], ["checklist"],
     ["report"], ["backup"], ["restore"], ["account"], ["account", "new"],
     ["run"], ["status"], ["kill"], ["pause"], ["resume"], ["reduce"], ["reload"], ["reset"],
-    ["note"], ["drill"], ["calendar"], ["calendar", "add"],
+    ["note"], ["drill"], ["probe"], ["calendar"], ["calendar", "add"],
     ["orders"], ["fills"], ["trades"], ["pnl"], ["gaps"], ["explain"],
 ]  # fmt: skip
 
