@@ -78,6 +78,7 @@ class IbSource:
         clock: BarClock,
         calendar: Calendar,
         splits: SplitWatch,
+        read_actions: Callable[[], Sequence[CorporateAction]],
         now: Callable[[], int],
         random: Random,
     ) -> None:
@@ -93,7 +94,7 @@ class IbSource:
         self._stirred = asyncio.Event()
         self._situation.on_input.append(self._stirred.set)
         maker = BarMaker(calendar, wanted.size, wanted.grid)
-        answers = Answers(self._situation, calendar, maker, wanted, splits, random)
+        answers = Answers(self._situation, calendar, maker, wanted, splits, read_actions, random)
         self._poller = Poller(self._situation, calendar, answers, splits, wanted, random)
         self._link = Link(feed, self._situation, self._poller, random)
         self._linking: asyncio.Task[Any] | None = None
@@ -248,7 +249,9 @@ def prepare_at(
             clock.actions.go_on(place.session, place.actions, place.coming, listed)
         bars = config.bars
         wanted = BarsWanted(tuple(config.symbols), bars.size, bars.grid, feed.grace_s)
-        return IbSource(feed, wanted, clock, calendar, splits, now, random)
+        return IbSource(
+            feed, wanted, clock, calendar, splits, lambda: read_actions(actions_file), now, random
+        )
 
     return setup, make
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from random import Random
 
+from daemon.core.events import CorporateAction
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.closed_bars import Slot
 from daemon.feeds.ib_asking import RETRIES_S, Asking
@@ -25,12 +26,19 @@ STRAYS_REMEMBERED = 256
 MISSES_MAX = 3
 """So many bars in a row that nobody brings though the gateway answers: connect anew."""
 UNANSWERED_MAX = 3
+FAILED_MAX = 5
 COMPETING_RETRY_S = 60.0
 PACING_FIRST_S, PACING_LAST_S = 15.0, 600.0
 
 
+ReadActions = Callable[[], Sequence[CorporateAction]]
+
+
 class Answers:
-    """See the module. `paused_until_s` is when anything may be asked again after a pacing error."""
+    """See the module. `paused_until_s` is when anything may be asked again after a pacing error.
+
+    `read_actions` gives the splits and dividends that are on record now.
+    """
 
     def __init__(
         self,
@@ -39,6 +47,7 @@ class Answers:
         maker: BarMaker,
         wanted: BarsWanted,
         splits: SplitWatch,
+        read_actions: ReadActions,
         random: Random,
     ) -> None:
         self.paused_until_s = 0.0
@@ -48,6 +57,7 @@ class Answers:
         self._symbols = wanted.symbols
         self._grace_ns = wanted.grace_ns
         self._splits = splits
+        self._read_actions = read_actions
         self._pacing = Backoff(PACING_FIRST_S, PACING_LAST_S, random)
         self._strays: dict[tuple[str, int], None] = {}
         self._kept_back: dict[str, int] = {}
@@ -73,7 +83,10 @@ class Answers:
             situation.clear()
         ratio = self._splits.look(symbol, made.bars)
         if ratio is not None:
-            self._suspect(symbol, ratio)
+            # What was restated is no news, whether the split is on record or not.
+            self._keep_from(symbol, self._splits.suspected[symbol].until)
+            if not self._splits.clear(symbol, self._read_actions()):
+                self._suspect(symbol, ratio)
         if symbol in self._splits.suspected:
             self._keep_back(symbol, made, asked)
         else:
@@ -163,8 +176,12 @@ class Answers:
         for bar in made.bars:
             if bar.start in lacking:
                 clock.quarantine(symbol, bar.start, now, reason, bar)
-                self._kept_back[symbol] = bar.start  # only a person may let it in
+                self._keep_from(symbol, bar.start)  # only a person may let it in
         self._situation.stir()
+
+    def _keep_from(self, symbol: str, start: int) -> None:
+        """Bars up to this one go nowhere any more."""
+        self._kept_back[symbol] = max(start, self._kept_back.get(symbol, 0))
 
     # --- refusals ---------------------------------------------------------------------------------
 
@@ -188,12 +205,17 @@ class Answers:
                 asking.fail(now_s)
                 self._situation.trouble("history farm", row.line)
             case Meaning.NO_PERMISSION | Meaning.INVALID:
-                asking.fail(now_s, asking.refusals.next_s())
+                asking.refuse(now_s, asking.refusals)
                 self._situation.put_out(asking.symbol, row.line)
             case Meaning.RECONNECT | Meaning.UPSTREAM_LOST:
                 raise LinkLostError(row.line)
             case _:  # a contract that was known a moment ago may be unknown during maintenance
-                asking.fail(now_s)
+                asking.failed += 1
+                if asking.failed < FAILED_MAX:
+                    asking.fail(now_s)
+                else:  # the others must not wait for it
+                    asking.refuse(now_s, asking.refusals)
+                    self._situation.put_out(asking.symbol, row.line or str(error))
 
     def unanswered(self, asking: Asking) -> None:
         """No answer came in time; LinkLostError where that happens too often in a row."""

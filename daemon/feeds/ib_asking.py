@@ -33,8 +33,9 @@ REFUSED_FIRST_S, REFUSED_LAST_S = 60.0, 3600.0
 class Asking:
     """What is known of asking for one symbol. Times are seconds of the monotonic clock.
 
-    `tries` counts the answers that lacked the bar which begins at `first`; `not_before_s` is when
-    the next request may go.
+    `tries` counts the answers that lacked the bar which begins at `first`, `failed` refusals in a
+    row that nobody can explain; `not_before_s` is when the next request may go, `out_until_s` when
+    one that was refused is tried again.
     """
 
     def __init__(self, symbol: str, random: Random) -> None:
@@ -43,9 +44,11 @@ class Asking:
         self.first: int | None = None
         self.tries = 0
         self.not_before_s = 0.0
+        self.out_until_s = 0.0
         self.is_open = False
         self.answered = False
         self.unanswered = 0
+        self.failed = 0
         self.checked_date = 0
         self._failures = Backoff(FAILURE_FIRST_S, FAILURE_LAST_S, random, 0.2)
         self.look_ups = Backoff(LOOK_UP_FIRST_S, LOOK_UP_LAST_S, random, 0.2)
@@ -53,15 +56,15 @@ class Asking:
 
     def begin(self) -> None:
         """A new connection: nothing of the last one counts."""
-        self.first, self.tries, self.not_before_s = None, 0, 0.0
+        self.first, self.tries = None, 0
+        self.not_before_s = self.out_until_s = 0.0
         self.is_open = self.answered = False
         self.unanswered = 0
 
-    def begin_again(self, *, is_out: bool) -> None:
+    def begin_again(self) -> None:
         """The trouble is over: what is lacking is asked for at once, unless it was refused."""
         self.answered = False
-        if not is_out:
-            self.not_before_s = 0.0
+        self.not_before_s = self.out_until_s
 
     def lacks(self, slot: Slot, now_s: float, jitter_s: float) -> None:
         """This is the oldest bar that is lacking now."""
@@ -72,7 +75,7 @@ class Asking:
     def conclude(self, left: Sequence[Slot], now_s: float) -> None:
         """An answer has been taken in; `left` is what is still lacking."""
         self.answered = True
-        self.unanswered = 0
+        self.unanswered = self.failed = 0
         self._failures.reset()
         if not left:
             self.first, self.tries = None, 0
@@ -87,6 +90,10 @@ class Asking:
     def fail(self, now_s: float, pause_s: float | None = None) -> None:
         """A request came to nothing; the next one waits `pause_s`, or ever longer."""
         self.not_before_s = now_s + (self._failures.next_s() if pause_s is None else pause_s)
+
+    def refuse(self, now_s: float, pauses: Backoff) -> None:
+        """A request was refused for good, as it seems: it is tried again after a long pause."""
+        self.not_before_s = self.out_until_s = now_s + pauses.next_s()
 
     def knows_absent(self, slot: Slot, made: Made, asked: int) -> bool:
         """Whether an answer without this bar, to a request sent at `asked`, says there is none.

@@ -75,7 +75,7 @@ class LookUp:
 
     def _without(self, asking: Asking, line: str, now_s: float) -> None:
         """A symbol cannot be asked for; the look-up is tried again, ever less often."""
-        asking.fail(now_s, asking.look_ups.next_s())
+        asking.refuse(now_s, asking.look_ups)
         if asking.contract is None:
             hint = "correct `symbols` in the config; `papertape probe` looks again at once"
             self._situation.put_out(asking.symbol, f"{line}: {hint}")

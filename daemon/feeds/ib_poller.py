@@ -104,7 +104,7 @@ class Poller:
             self._caught_up_since = situation.machine.since
             if situation.state is IbState.BACKFILL:
                 for asking in self._askings.values():
-                    asking.begin_again(is_out=asking.symbol in situation.out)
+                    asking.begin_again()
         for asking in self._askings.values():
             if asking.contract is None and asking.not_before_s <= now_s:
                 await self._look_up.one(client, asking)
@@ -137,9 +137,9 @@ class Poller:
             slots = lacking.get(asking.symbol, [])
             if asking.is_open:
                 continue
-            if asking.symbol in self._situation.out and asking.not_before_s > now_s:
+            if asking.symbol in self._situation.out and asking.out_until_s > now_s:
                 self._answers.leave_out(asking.symbol, asked)
-                wake_s = min(wake_s, asking.not_before_s)
+                wake_s = min(wake_s, asking.out_until_s)
                 continue
             ask = self._next_ask(asking, slots, asked, now_s)
             if ask is None or asking.contract is None:

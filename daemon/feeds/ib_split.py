@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 from daemon.core.events import Bar, CorporateAction, Split
 from daemon.feeds.times import zone_date
@@ -23,11 +24,18 @@ _PRICE_STEP_USD = 0.0051  # half a cent that restating has rounded off
 _RELATIVE = 0.0005
 
 
+class Suspicion(NamedTuple):
+    """New shares for old ones, and the start of the newest bar that was restated (UTC ns)."""
+
+    ratio: Fraction
+    until: int
+
+
 class SplitWatch:
     """The last bars that went into trading, by symbol, and which symbols seem to have split."""
 
     def __init__(self) -> None:
-        self.suspected: dict[str, Fraction] = {}
+        self.suspected: dict[str, Suspicion] = {}
         self._bars: dict[str, dict[int, Bar]] = {}
 
     def remember(self, bar: Bar) -> None:
@@ -52,22 +60,24 @@ class SplitWatch:
         pairs = [(known[bar.start], bar) for bar in again if bar.start in known]
         ratio = constant_ratio(pairs)
         if ratio is not None:
-            self.suspected[symbol] = ratio
+            self.suspected[symbol] = Suspicion(ratio, max(bar.start for bar, _ in pairs))
         return ratio
 
     def clear(self, symbol: str, actions: Sequence[CorporateAction]) -> bool:
-        """Suspect no more, if a split since the last bar is on record; whether it was."""
-        last = self.last(symbol)
-        if last is None or symbol not in self.suspected:
+        """Suspect no more, if a split since the restated bars is on record; whether it was."""
+        suspicion = self.suspected.get(symbol)
+        if suspicion is None:
             return False
-        since = _date_after(last)
+        date = zone_date(suspicion.until, "UTC")  # the exchange's, too: it is open by day
         recorded = any(
-            isinstance(action, Split) and action.symbol == symbol and action.effective >= since
+            isinstance(action, Split) and action.symbol == symbol and action.effective > date
             for action in actions
         )
         if recorded:
             del self.suspected[symbol]
-            del self._bars[symbol]  # they are of old shares
+            known = self._bars[symbol]
+            for start in [start for start in known if start <= suspicion.until]:
+                del known[start]  # they are of old shares
         return recorded
 
 
@@ -91,8 +101,3 @@ def constant_ratio(pairs: Sequence[tuple[Bar, Bar]]) -> Fraction | None:
     if simple and abs(float(simple) / ratio - 1) < 4 * _RELATIVE:
         return simple
     return Fraction(ratio).limit_denominator(1000)
-
-
-def _date_after(bar: Bar) -> int:
-    """The first date on which a split may be in effect that the bar does not know, YYYYMMDD."""
-    return zone_date(bar.start, "UTC") + 1

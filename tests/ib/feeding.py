@@ -23,6 +23,7 @@ from typing import Any, cast
 from daemon.config import Config, load_config
 from daemon.core.events import Bar, MarketSlice, Outcome, Pause, Resume
 from daemon.core.turn import Turn
+from daemon.corporate_actions import COLUMNS
 from daemon.feeds.bar_clock import Emitted
 from daemon.feeds.ib import IbSource, prepare_at
 from daemon.feeds.ib_history import BarsWanted
@@ -170,11 +171,12 @@ def feed(
     seed: int = 1,
     listens: bool = True,
     keeps: bool = True,
+    actions: str = "",
 ) -> Fed:
     """Run a feed from a start until an instant; `options` are keys of the config's feed.
 
     `script` runs beside it. Without `listens` the gateway's port is closed at first; without
-    `keeps` the inputs are counted and forgotten.
+    `keeps` the inputs are counted and forgotten. `actions` are rows of corporate_actions.csv.
     """
     made = market or market_of(symbols, size, start)
 
@@ -185,6 +187,7 @@ def feed(
                 gateway.close_port()
             with TemporaryDirectory() as folder:
                 config = _config(Path(folder), gateway.port, symbols, size, grid, options, warmup)
+                _list_actions(Path(folder), actions)
                 await _run(fed, loop, config, at(until), script, Random(seed))
         return fed
 
@@ -220,6 +223,13 @@ async def _run(
     with suppress(asyncio.CancelledError):
         await running
     await asyncio.sleep(0.1)  # its socket closes
+
+
+def _list_actions(folder: Path, rows: str) -> None:
+    if rows:
+        table = folder / "state" / "data" / "corporate_actions.csv"
+        table.parent.mkdir()
+        table.write_text(f"{','.join(COLUMNS)}\n{rows}\n", encoding="utf-8")
 
 
 def _config(

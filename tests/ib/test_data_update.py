@@ -22,6 +22,7 @@ from daemon.data.progress import Progress
 from daemon.data.update import Updated, Updater
 from daemon.errors import RefusedError
 from daemon.feeds.expected import BAR_SIZES_NS, each_expected_session
+from daemon.feeds.ib_history import PARTS as LONGEST
 from daemon.feeds.times import date_number, number_date, zone_date, zone_text
 from tests.fake_gateway import (
     FakeGateway,
@@ -133,7 +134,11 @@ def test_everything_since_a_date(size: str, days: int, counts: Any, tmp_path: Pa
     first = {60: "2026-09-26", 20: "2026-11-05", 10: "2026-11-15", 4: "2026-11-21"}[days]
     market = market_of(first, days, size)
     settings = Settings(days=counts)
-    update(tmp_path, market, size=size, since=int(first.replace("-", "")), settings=settings)
+    gateway, _ = update(
+        tmp_path, market, size=size, since=int(first.replace("-", "")), settings=settings
+    )
+    asked = [int(query.duration.split()[0]) for _, query in gateway.log.history()]
+    assert max(asked) <= LONGEST[size][2]
     assert starts_in(tmp_path, size) == expected(int(first.replace("-", "")), 20261124, size)
 
 

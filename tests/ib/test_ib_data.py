@@ -55,6 +55,30 @@ def test_bars_in_new_shares_are_set_aside_until_the_split_is_recorded() -> None:
     assert reasons == {"a split is suspected that nobody has recorded"}
 
 
+def test_a_split_that_is_on_record_is_no_surprise() -> None:
+    fed = feed(
+        until=f"{WEDNESDAY}T12:31",
+        steps=[split_overnight(10.0)],
+        actions="NVDA,split,2026-11-25,10:1,,,",
+    )
+    assert pauses(fed) == []
+    assert [(clock_of(one.end), one.missing, one.actions) for one in fed.slices[7:]] == [
+        ("10:30", (), (Split("NVDA", 20261125, 10, 1),)),
+        ("11:30", (), ()),
+        ("12:30", (), ()),
+    ]
+    assert fed.gaps() == []
+
+
+def test_a_split_of_another_day_explains_nothing() -> None:
+    fed = feed(
+        until=f"{WEDNESDAY}T10:31",
+        steps=[split_overnight(10.0)],
+        actions="NVDA,split,2026-11-20,10:1,,,\nAMD,split,2026-11-25,10:1,,,",
+    )
+    assert len(pauses(fed)) == 1
+
+
 def test_a_bar_that_was_set_aside_can_be_released() -> None:
     async def release(fed: Fed, loop: Any) -> None:
         await asyncio.sleep(26 * 3600)  # 11:00 on Wednesday

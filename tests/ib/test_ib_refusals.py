@@ -9,7 +9,7 @@ import pytest
 from daemon.core.events import Pause
 from daemon.feeds.ib_errors import HISTORY_TEXTS, ROWS, Meaning, row_of
 from tests.fake_gateway import Kind, Step
-from tests.fake_gateway.faults import AnyFault, Refuse, Say
+from tests.fake_gateway.faults import AnyFault, Delay, Refuse, Say
 from tests.fake_gateway.texts import words
 from tests.ib.feeding import NEW_YORK, TUESDAY, Fed, clock_of, feed, market_of
 
@@ -118,8 +118,8 @@ def test_a_symbol_without_permission_does_not_hold_up_the_others() -> None:
     )
     told = [row for row in fed.feed_rows() if row[1] == "symbol_out"]
     assert len(told) == 1
-    # at 09:00 for the warm-up, then with a bar, but not with each
-    assert 2 <= len(fed.gateway.log.of(Kind.HISTORY, "AMD")) <= 3
+    # once for the warm-up, and once a bar: it is no reason to ask more often
+    assert len(fed.gateway.log.of(Kind.HISTORY, "AMD")) == 4
 
 
 def test_permission_that_is_given_is_noticed() -> None:
@@ -166,3 +166,32 @@ def test_a_contract_that_is_unknown_during_maintenance_stays_known() -> None:
     fed = day(*steps)
     assert [outcome for _, outcome, _ in fed.told()] == ["received", "received"]
     assert [clock_of(one.at_ns) for one in fed.gateway.log.of(Kind.CONTRACT)][-1] == "10:10:01"
+
+
+def test_a_symbol_that_is_refused_for_no_known_reason_is_left_out() -> None:
+    refuse = Refuse(code=1, text="nobody knows what this is", symbol="AMD", for_s=7_200)
+    fed = day(step("10:00", refuse), symbols=("NVDA", "AMD"), until="12:31")
+    assert [(clock_of(one.end), len(one.bars), one.missing) for one in fed.slices] == [
+        ("10:30", 1, ("AMD",)),
+        ("11:30", 1, ("AMD",)),
+        ("11:30", 1, ()),  # it comes with the next one
+        ("12:30", 2, ()),
+    ]
+    out = [row for row in fed.feed_rows() if row[1] == "symbol_out"]
+    assert [row[2] for row in out] == ["AMD: the gateway answered 1: nobody knows what this is"]
+    assert len(fed.gateway.log.of(Kind.HISTORY, "AMD")) < 15
+
+
+def test_a_class_of_shares_has_a_blank_at_the_gateway() -> None:
+    fed = feed(until="10:31", market=market_of(("BRK B",)), symbols=("BRK.B",))
+    assert fed.gateway.log.of(Kind.CONTRACT)[0].request.fields[4] == "BRK B"
+    assert [bar.symbol for bar in fed.slices[0].bars] == ["BRK.B"]
+
+
+def test_eight_symbols_keep_to_six_requests_at_once() -> None:
+    symbols = tuple(f"S{number}" for number in range(8))
+    slow = Delay(by_s=3.0, for_s=86_400)
+    fed = day(step("10:00", slow), symbols=symbols, until="11:31")
+    assert max(entry.open_history for entry, _ in fed.gateway.log.history()) == 6
+    assert [len(one.bars) for one in fed.slices] == [8, 8]
+    assert [one.outcome for one in fed.slices] == ["received", "received"]
