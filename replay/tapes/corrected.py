@@ -26,8 +26,7 @@ def correct(file: str, bars: RawBars, corrections: Mapping[int, Correction]) -> 
             gone.update(here)
             counts["removed"] += bool(here)
         elif here:
-            _set(bars, here, correction)
-            gone.update(here[1:] if _is_whole(correction) else ())
+            _set(bars, here, correction)  # rows that were at odds repeat each other then
             counts["set"] += 1
         else:
             _add(file, bars, correction)

@@ -120,10 +120,12 @@ def test_it_outlasts_a_restart_unless_the_config_has_changed() -> None:
 
 
 def test_the_outputs_alone_tell_it_too() -> None:
-    new = limits(max_position_shares=Limit(700))
+    same = limits(max_position_shares=Limit(500), max_orders_per_day=Limit(9))
+    other = limits(max_position_shares=Limit(700))
     quotes = [flat(500.0)] * 2 + [flat(50.0)] * 2 + [flat(25.0)] * 2
     actions = [TEN, Split("NVDA", DAY_3, 2, 1)]
-    for commands in ([], [Reload(at_end(2, 2), "operator", "", new, {}, ())]):
+    for new, limit, after in ((None, 500, 10_000), (same, 500, 10_000), (other, 700, 1400)):
+        commands = [Reload(at_end(2, 2), "operator", "", new, {}, ())] if new else []
         opening: list[Any] = []
         result = played(
             quotes, {}, actions=actions, limits=most(500), commands=commands,
@@ -133,8 +135,8 @@ def test_the_outputs_alone_tell_it_too() -> None:
         for turn in result.turns:
             fold.add(turn)
         assert fold.values().risk.rescaled == values_of(result.account).risk.rescaled
-        assert fold.values().risk.shares_limit == (700 if commands else 500)
-        assert dict(fold.values().risk.rescaled) == {"NVDA": 1400 if commands else 10_000}
+        assert fold.values().risk.shares_limit == limit
+        assert dict(fold.values().risk.rescaled) == {"NVDA": after}
 
 
 @given(st.integers(1, 10**6), st.integers(1, 100), st.integers(1, 100))

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from daemon.core.events import Action, CorporateAction, Dividend, Outcome, Reject, Release, Split
+from daemon.feeds.feed_health import FeedState
 from daemon.feeds.put_aside import PUT_ASIDE_MAX, PutAside, Quarantined
 from tests.unit.clock_day import FULL, Day
 
@@ -140,6 +141,19 @@ def test_numbers_that_no_venue_could_use_are_not_released(
     assert words in str(refused.value)
     assert day.out() == []
     assert reject(day, "10:30", "10:41") is Outcome.QUARANTINED  # it waits for that
+
+
+def test_what_a_person_brings_is_no_sign_of_life() -> None:
+    """Set aside at 10:30, silent since 11:32: a release at 11:40 leaves it so, a bar does not."""
+    day = Day(start="09:30")
+    set_aside(day, "10:30", "10:30:05")
+    day.until("11:39")
+    states = [day.clock.feed.state]
+    assert release(day, "10:30", "11:40") is Outcome.BACKFILLED
+    states.append(day.clock.feed.state)
+    day.bar("11:30", "11:41")
+    states.append(day.clock.feed.state)
+    assert states == [FeedState.SILENT, FeedState.SILENT, FeedState.UP]
 
 
 # --- rejected -------------------------------------------------------------------------------------

@@ -124,6 +124,17 @@ def test_a_bar_that_has_just_ended_is_left_for_later(tmp_path: Path) -> None:
     assert memory.asked[1][2] == at("2024-01-12 11:30")
 
 
+def test_what_a_source_gives_beyond_what_was_asked_is_left_out(tmp_path: Path) -> None:
+    """A running bar, as a gateway shows it, is not over."""
+
+    class Generous(Memory):
+        async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
+            return await super().fetch(symbol, size, start, end + HOUR_NS)
+
+    _, data = run(tmp_path, Generous(ALL), now=at("2024-01-12 12:00"), since=20240112)
+    has(data, ALL[56:58])
+
+
 def test_holes_are_filled_and_revisions_kept_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

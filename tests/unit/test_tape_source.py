@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from daemon.config import TapeFeedConfig
 from daemon.config.faults import BarFault, DropFault, QuarantineFault, ReviseFault, WithholdFault
+from daemon.core.events import Action as ToldOf
 from daemon.core.events import (
     CorporateAction,
     Dividend,
@@ -31,6 +32,7 @@ from daemon.feeds.calendar import Calendar, load_calendar
 from daemon.feeds.clock_rules import ClockRules
 from daemon.feeds.schedule import SLICE, TICK, Key
 from daemon.feeds.times import iso_z
+from daemon.recovery import Told, place_after
 from replay.feed import ReplayFeed, Window
 from replay.run import load_inputs
 from replay.slices import Part
@@ -353,6 +355,37 @@ def test_a_restart_goes_on_as_if_no_time_had_passed(
     driver = driver_of(present, plan, rules, held=held)
     driver.skip_to(position, symbols)
     assert drive(driver) == whole[stopped + 1 :]
+
+
+def test_what_the_feed_was_told_is_told_again_at_its_instant() -> None:
+    """Told an hour after the last input: what was silent until then was so again."""
+    split = Split("A", 20240103, 2, 1)
+    plan = plan_of(
+        WithholdFault(kind="withhold", bar=when(STARTS[3]), symbol="A", for_s=5000.0),
+        QuarantineFault(kind="quarantine", bar=when(STARTS[3]), symbol="B"),
+    )
+    present = {"A": SLOTS, "B": SLOTS}
+
+    def lived(driver: TapeDriver) -> list[Input]:
+        out: list[Input] = []
+        while (due := driver.next_at()) is not None:
+            if due == ENDS[4] and not any(isinstance(item, ToldOf) for item in out):
+                driver.tell(ToldOf(due - SECOND_NS, "operator", "", split))
+            out += [emitted.input for emitted in driver.step()]
+        return out
+
+    whole = lived(driver_of(present, plan))
+    at = next(n for n, item in enumerate(whole) if isinstance(item, ToldOf))
+    command = whole[at]
+    assert isinstance(command, ToldOf)
+    assert isinstance(whole[at - 1], Pause)
+    last = next(item for item in reversed(whole[:at]) if isinstance(item, MarketSlice | Tick))
+    before = Told(place_after(None, last), command)
+    found = place(whole[at + 1])
+    assert found is not None
+    again = driver_of(present, plan, held=True)
+    again.skip_to(*found, [before])
+    assert inputs_of(again) == whole[at + 2 :]
 
 
 def test_a_hold_that_the_journal_has_and_the_rerun_has_not_stands_until_it_is_lifted() -> None:
