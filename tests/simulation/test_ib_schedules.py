@@ -59,6 +59,12 @@ def test_the_same_seed_is_the_same_day() -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(1_000, 2_000))
+def test_a_thousand_days_of_trouble_break_nothing(seed: int) -> None:
+    assert_unbroken(feed_with(seed))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(2_000, 2_050))
 def test_three_days_of_trouble_break_nothing(seed: int) -> None:
     assert_unbroken(feed_with(seed, days=3))
 
