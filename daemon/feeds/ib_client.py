@@ -34,6 +34,8 @@ except ImportError:  # the names are the same
     import ib_insync as library  # type: ignore[import-not-found, no-redef]  # one of the two
 
 CONNECT_TIMEOUT_S = 10.0
+TIMER_EARLY_S = 0.1
+"""By so much a time-out may come too early; loops count time in steps."""
 CLIENT_ID_IN_USE = 326
 CLOSED = "the gateway closed the connection"
 NO_INFORMATION = (321, 322)
@@ -148,8 +150,8 @@ class IbClient:
             raise AnsweredError(error.code, error.message) from None
         except ConnectionError:
             raise LinkLostError(CLOSED) from None
-        if not bars and loop.time() - began >= timeout_s:
-            raise self._silence(timeout_s)
+        if not bars and loop.time() - began >= timeout_s - TIMER_EARLY_S:
+            raise self._silence(timeout_s)  # to which the library answers with no bars
         return [
             RawBar(
                 int(bar.date.timestamp()) * SECOND_NS,
