@@ -251,6 +251,8 @@ class Probe:
             return await client.history(contract, ask, ANSWER_WITHIN_S)
         except AnsweredError as error:
             row = row_of(error.code, error.text)
+            if row.meaning is Meaning.NO_DATA:
+                return []
             advice = {
                 Meaning.NO_PERMISSION: "subscribe, and share it with the paper account",
                 Meaning.COMPETING: "log the other one out, or use another user for papertape",
@@ -267,7 +269,7 @@ class Probe:
         ask = HistoryAsk(session.closes, "1 D", "1 hour")
         raw = await self._history(client, contract, ask, "hour bars")
         if not raw:
-            return
+            return  # told, or of a symbol that has none at all
         zone = self._calendar.zone
         starts = [zone_text(one.start, zone)[11:] for one in raw if one.start >= session.opens]
         self.facts["hour_bars_start"] = starts

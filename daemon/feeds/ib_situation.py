@@ -43,7 +43,7 @@ class Situation:
         self.clock = clock
         self.now = now
         self.machine = IbMachine(now())
-        self.why = "not connected yet"
+        self.why = ""
         self.troubles: dict[str, str] = {}
         self.out: dict[str, str] = {}
         self.generation = 0
@@ -58,7 +58,7 @@ class Situation:
         self._told: set[str] = set()
         self._held: set[str] = set()
         self._pauses: list[Emitted] = []
-        clock.lost(now(), self.why)
+        clock.lost(now(), "not connected yet")
 
     @property
     def state(self) -> IbState:
@@ -197,6 +197,8 @@ class Situation:
         """Whether this is no planned reset and does not mend itself quietly."""
         if self.state is IbState.LIVE and not self.out:
             return self.clock.feed.state is FeedState.SILENT
+        if not (self.generation or self.tries):
+            return False  # it has only just begun
         return planned_reset(self.now(), self._zone) is None
 
     def gap_counts(self) -> dict[str, int]:
