@@ -116,7 +116,8 @@ class FakeGateway:
             self.later(for_s, self._open_again)
 
     def _open_again(self) -> None:
-        if self._server is None:
+        opens = self._opening is not None and not self._opening.done()
+        if self._server is None and not opens:  # two faults may end at one instant
             self._opening = asyncio.get_running_loop().create_task(self.listen())
 
     async def stop(self) -> None:
