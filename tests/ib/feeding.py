@@ -85,6 +85,7 @@ class Fed:
     count: int = 0
     taken: list[tuple[int, Emitted]] = field(default_factory=list)
     source: IbSource | None = None
+    config: Config | None = None
     standing: dict[str, Any] = field(default_factory=dict)
 
     def of(self, kind: type) -> list[Any]:
@@ -202,6 +203,7 @@ async def _run(
     script: Script | None,
     random: Random,
 ) -> None:
+    fed.config = config
     _, make = prepare_at(config, config.path.parent / "state", loop.wall_ns, random)
     source = fed.source = cast("IbSource", make(None, held=False, same_tape=True, told=()))
 

@@ -75,14 +75,17 @@ def installation(
     shutil.rmtree(destination)  # pytest keeps folders of some runs; this one is large
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machine(
     checkout: Checkout,
     installation: Installation,
     tmp_path_factory: pytest.TempPathFactory,
     project_root: Path,
 ) -> Iterator[Machine]:
-    """A running systemd on which papertape@nvda is installed (and not started)."""
+    """A running systemd on which papertape@nvda is installed (and not started).
+
+    One for each file of tests, since most of them change what is installed.
+    """
     folder = tmp_path_factory.mktemp("machine")
     folder.chmod(0o755)
     (folder / "units").mkdir()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-
-import pytest
 
 from tests.service.conftest import Checkout
 from tests.service.machine import Machine
@@ -82,17 +79,8 @@ def test_an_instance_is_stopped_and_disabled_before_it_is_removed(
     assert "kept for nvda" in said
 
 
-@pytest.fixture
-def all_back(machine: Machine, checkout: Checkout) -> Iterator[None]:
-    """Put back for other tests what the last instance takes with it."""
-    machine.run("cp", "-al", "/opt/papertape", "/opt/kept")
-    yield
-    machine.run("mv", "-T", "/opt/kept", "/opt/papertape")
-    manage(machine, checkout, "install", "nvda")
-
-
 def test_the_last_instance_takes_everything_but_the_user(
-    machine: Machine, checkout: Checkout, all_back: None
+    machine: Machine, checkout: Checkout
 ) -> None:
     said = manage(machine, checkout, "uninstall", "nvda").stdout
     assert "that was the last instance" in said
