@@ -26,9 +26,9 @@ from daemon.errors import Exit, PapertapeError, one_line
 from daemon.fees import FeeTables, load_fee_tables
 from daemon.journal.codec import Digest
 from daemon.journal.reader import ClosingRow, JournalReader, SegmentRow, TurnRow
-from daemon.opening import turn_of
-from daemon.recovery import MismatchError, rerun
-from daemon.segments import Setup, changed_keys, opening_values, setup_of
+from daemon.live.opening import turn_of
+from daemon.live.recovery import MismatchError, rerun
+from daemon.live.segments import Setup, changed_keys, opening_values, setup_of
 from daemon.strategies.loader import strategy_source_sha256
 from daemon.tasks import TaskFailedError
 

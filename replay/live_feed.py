@@ -22,10 +22,10 @@ from daemon.feeds.bar_clock import Emitted
 from daemon.feeds.clock_rules import clock_rules
 from daemon.feeds.expected import BAR_SIZES_NS, with_bars
 from daemon.feeds.times import iso_z
-from daemon.live import MakeSource
+from daemon.live.recovery import Place, Told
+from daemon.live.run import MakeSource
+from daemon.live.segments import Setup
 from daemon.ports import Outside
-from daemon.recovery import Place, Told
-from daemon.segments import Setup
 from replay.feed import ReplayFeed
 from replay.run import Inputs, Period, applied_actions, as_applied, inputs_for
 from replay.tape_source import TapeDriver, check_faults, fault_plan

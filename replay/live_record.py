@@ -25,9 +25,9 @@ from daemon.feeds.times import iso_z, number_date, parse_iso
 from daemon.fees import load_fee_tables
 from daemon.journal.codec import Digest
 from daemon.journal.reader import JournalReader, SegmentRow
-from daemon.opening import folded, last_reload, turn_of
-from daemon.recovery import MismatchError, rerun
-from daemon.segments import setup_of
+from daemon.live.opening import folded, last_reload, turn_of
+from daemon.live.recovery import MismatchError, rerun
+from daemon.live.segments import setup_of
 from daemon.tasks import TaskFailedError
 from replay.record import GapRow
 from replay.recorder import Recorder

@@ -22,7 +22,7 @@ from daemon.feeds.clock_rules import ClockRules
 from daemon.feeds.closed_bars import Slot
 from daemon.feeds.schedule import SLICE, TICK, Key
 from daemon.feeds.times import iso_z
-from daemon.recovery import Place, Told
+from daemon.live.recovery import Place, Told
 from replay.feed import ReplayFeed
 from replay.tape_faults import (
     NO_FAULTS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daemon.journal.reader import JournalReader
-from daemon.segments import changed_keys
+from daemon.live.segments import changed_keys
 from replay.journal_check import check_segments
 from replay.live_record import read_live_run
 from replay.live_report import live_inputs, segment_rows

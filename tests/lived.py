@@ -24,8 +24,8 @@ from daemon.core.values import values_of
 from daemon.fees import load_fee_tables
 from daemon.journal.ledger import LedgerRow
 from daemon.journal.store import LiveJournal
+from daemon.live.segments import Setup
 from daemon.pipeline import Pipeline
-from daemon.segments import Setup
 from daemon.strategies.loader import build_strategy
 from tests.harness import Quote, play
 

@@ -27,7 +27,7 @@ def run(*, config: Path, settings: Set = None, state: State = None) -> int:
         The config file; its `feed` says where bars come from.
     """
     from daemon.config import load_config, require_supported
-    from daemon.live import run as run_daemon
+    from daemon.live.run import run as run_daemon
     from daemon.observability.logs import configure
 
     overrides = settings_of(settings)
@@ -35,7 +35,7 @@ def run(*, config: Path, settings: Set = None, state: State = None) -> int:
     loaded = load_config(config, overrides, state=path)
     require_supported(loaded)
     if loaded.feed is not None and loaded.feed.kind == "ib":
-        from daemon.feeds.ib import prepare_ib as prepare
+        from daemon.feeds.ib.source import prepare_ib as prepare
     else:
         from replay.live_feed import prepare
     form = "text" if sys.stderr.isatty() else loaded.observability.log
@@ -60,7 +60,7 @@ def probe(*, config: Path, settings: Set = None, json: Json = False, state: Stat
         The config file; its `feed` says where the gateway is, `symbols` what is looked at.
     """
     from daemon.config import load_config
-    from daemon.feeds.ib_probe_verb import probe as look
+    from daemon.feeds.ib.probe_verb import probe as look
 
     path = resolve_state(state)
     return look(load_config(config, settings_of(settings), state=path), path, as_json=json)

@@ -12,8 +12,8 @@ from daemon.errors import RefusedError
 from daemon.feeds.calendar import Calendar, load_calendar
 from daemon.fees import load_fee_tables
 from daemon.journal.reader import JournalReader
-from daemon.recovery import MismatchError, Rerun, rerun
-from daemon.segments import setup_of
+from daemon.live.recovery import MismatchError, Rerun, rerun
+from daemon.live.segments import setup_of
 from daemon.state_directory import JOURNAL
 from daemon.tasks import TaskFailedError
 

@@ -14,7 +14,7 @@ from daemon.feeds.expected import BAR_SIZES_NS, each_expected_session
 from daemon.feeds.times import DAY_NS, iso_z
 from daemon.journal.backup import backup, restore
 from daemon.journal.reader import JournalReader
-from daemon.recovery import Rerun
+from daemon.live.recovery import Rerun
 
 SESSIONS = 60
 DAY_S = 0.5

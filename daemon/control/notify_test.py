@@ -8,7 +8,7 @@ from pathlib import Path
 from daemon.config import load_config
 from daemon.control.verbs import tell
 from daemon.errors import Exit, RefusedError
-from daemon.notifications import sender_of, test_message, told
+from daemon.live.notifications import sender_of, test_message, told
 from daemon.observability.redaction import Redaction
 
 WITHIN_S = 60.0

@@ -16,10 +16,10 @@ from daemon.core.outputs import CommandRefused, StateChanged
 from daemon.core.trading_state import HoldSource
 from daemon.core.turn import Turn
 from daemon.errors import BusyError, Exit, PapertapeError
-from daemon.notifications import told
+from daemon.live.notifications import told
 
 if TYPE_CHECKING:
-    from daemon.live import Live
+    from daemon.live.run import Live
 
 _OWN_LINES = {
     Pause: "no new orders; protective stops kept (`papertape resume` goes on)",

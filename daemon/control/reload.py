@@ -16,10 +16,10 @@ from daemon.config.models import UNHASHED
 from daemon.core.events import Reload
 from daemon.core.trading_state import HoldSource
 from daemon.errors import RefusedError
-from daemon.segments import changed_keys
+from daemon.live.segments import changed_keys
 
 if TYPE_CHECKING:
-    from daemon.live import Live
+    from daemon.live.run import Live
 
 RELOADABLE = frozenset({"risk", *UNHASHED})
 

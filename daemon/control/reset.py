@@ -16,7 +16,7 @@ from daemon.core.outputs import CommandRefused
 from daemon.core.trading_state import HoldSource
 from daemon.core.turn import Turn
 from daemon.errors import Exit, UsageError
-from daemon.opening import Opened, open_as_recorded
+from daemon.live.opening import Opened, open_as_recorded
 from daemon.state_directory import StateDirectory
 
 CAUSES = ("loss", "drawdown", "mismatch")

@@ -28,8 +28,8 @@ from daemon.observability.limits import limit_uses
 if TYPE_CHECKING:
     from daemon.control.latch import Latch
     from daemon.feeds.calendar import Calendar
-    from daemon.live import Live
-    from daemon.recovery import Rerun
+    from daemon.live.recovery import Rerun
+    from daemon.live.run import Live
 
 
 def live_document(live: Live) -> dict[str, Any]:

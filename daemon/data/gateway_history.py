@@ -16,9 +16,9 @@ from daemon.core.events import Bar
 from daemon.data.history import HistoryAwayError
 from daemon.errors import PapertapeError, RefusedError
 from daemon.feeds.calendar import Calendar
-from daemon.feeds.ib_errors import Meaning, row_of
-from daemon.feeds.ib_history import PARTS, BarMaker
-from daemon.feeds.ib_messages import (
+from daemon.feeds.ib.errors import Meaning, row_of
+from daemon.feeds.ib.history import PARTS, BarMaker
+from daemon.feeds.ib.messages import (
     AnsweredError,
     ClientIdTakenError,
     Contract,
@@ -28,12 +28,12 @@ from daemon.feeds.ib_messages import (
     NoAnswerError,
     RawBar,
 )
-from daemon.feeds.ib_pacing import Backoff, RequestBudget
+from daemon.feeds.ib.pacing import Backoff, RequestBudget
 from daemon.feeds.times import number_date
 
 if TYPE_CHECKING:
     from daemon.config import IbFeedConfig
-    from daemon.feeds.ib_client import IbClient
+    from daemon.feeds.ib.client import IbClient
 
 REQUESTS_MAX = 25
 """In ten minutes: half of what the daemon allows itself, which together stays below the limit."""
@@ -126,7 +126,7 @@ class GatewayHistory:
         """The connection, made where there is none; one that nobody accepts is not tried again."""
         if self._client is not None:
             return self._client
-        from daemon.feeds.ib_client import IbClient
+        from daemon.feeds.ib.client import IbClient
 
         feed, first = self._feed, max(self._feed.client_ids) + 1
         for client_id in range(first, first + CLIENT_IDS):

@@ -21,11 +21,11 @@ from daemon.core.trading_state import HoldSource, TradingState
 from daemon.core.turn import Turn
 from daemon.feeds.times import iso_z
 from daemon.journal.reader import LedgerEntry
+from daemon.live.recovery import Rerun
 from daemon.observability.limits import limit_uses
 from daemon.reading.answer import answer_of
 from daemon.reading.finding import Found, bar_document
 from daemon.reading.happened import accepted, denials, happened
-from daemon.recovery import Rerun
 
 Document = dict[str, Any]
 

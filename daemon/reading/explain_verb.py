@@ -14,13 +14,13 @@ from daemon.core.trading_state import TradingState
 from daemon.core.turn import Turn
 from daemon.errors import Exit, PapertapeError
 from daemon.feeds.times import iso_z, parse_when
-from daemon.opening import turn_of
+from daemon.live.opening import turn_of
+from daemon.live.recovery import Rerun
 from daemon.reading.explain import Recorded, explained
 from daemon.reading.explain_text import explain_lines
 from daemon.reading.finding import find, symbol_of
 from daemon.reading.happened import accepted
 from daemon.reading.journaled import Journaled, journal_of
-from daemon.recovery import Rerun
 from daemon.text_table import EXCHANGE_ZONE, is_plain
 
 Document = dict[str, Any]

@@ -11,7 +11,7 @@ from daemon.core.turn import Turn
 from daemon.errors import UsageError
 from daemon.feeds.times import iso_z
 from daemon.journal.reader import LedgerEntry, SegmentRow, TurnRow
-from daemon.opening import turn_of
+from daemon.live.opening import turn_of
 
 
 class How(StrEnum):

@@ -21,8 +21,8 @@ from daemon.core.units import E4_PER_USD, MICROS_PER_E4, MICROS_PER_USD
 from daemon.core.values import AccountValues, PortfolioValues, PositionValues
 from daemon.feeds.times import date_text
 from daemon.journal.reader import JournalReader, SegmentRow
-from daemon.opening import turn_of
-from daemon.recovery import is_traded
+from daemon.live.opening import turn_of
+from daemon.live.recovery import is_traded
 
 
 @dataclass(slots=True)

@@ -56,7 +56,9 @@ def _fills(journal: Journaled, date: int | None) -> Document:
 def _trades(journal: Journaled, date: int | None) -> Document:
     if journal.now is None:
         return {"trades": []}
-    from daemon.opening import folded  # it brings the config's libraries, which others do not need
+    from daemon.live.opening import (
+        folded,  # it brings the config's libraries, which others do not need
+    )
     from daemon.reading.profit import portfolio_of
 
     values, _ = folded(journal.reader, journal.segments[-1])
@@ -69,7 +71,7 @@ def _trades(journal: Journaled, date: int | None) -> Document:
 def _profit(journal: Journaled, date: int | None) -> Document:
     if journal.now is None:
         return {"sessions": [], "total": None, "positions": []}
-    from daemon.opening import folded
+    from daemon.live.opening import folded
     from daemon.reading.profit import days_of, position_rows, session_row, steps_of, total_row
 
     opening = journal.segments[0].opening["values"]["risk"]

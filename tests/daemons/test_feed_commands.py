@@ -27,8 +27,8 @@ from daemon.core.outputs import ActionApplied, Denial, Fill, OrderUpdated, State
 from daemon.feeds.times import iso_z
 from daemon.fees import load_fee_tables
 from daemon.journal.reader import JournalReader
-from daemon.recovery import rerun
-from daemon.segments import setup_of
+from daemon.live.recovery import rerun
+from daemon.live.segments import setup_of
 from replay.run import Period, inputs_for, play
 from tests.daemons.virtual import Acting, Action, Doing, Lived, at, live
 from tests.replay.workshop import Answer, Workshop, bar_starts, write_tape

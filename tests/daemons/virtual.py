@@ -28,10 +28,10 @@ from daemon.core.outputs import Fill, OrderAccepted, Output
 from daemon.core.turn import Turn
 from daemon.feeds.times import wall_instant, wall_ns
 from daemon.journal.reader import JournalReader
-from daemon.live import MakeSource, run
-from daemon.opening import turn_of
-from daemon.recovery import Place
-from daemon.segments import Setup
+from daemon.live.opening import turn_of
+from daemon.live.recovery import Place
+from daemon.live.run import MakeSource, run
+from daemon.live.segments import Setup
 from replay.live_feed import TapeSource, prepare
 from tests.replay.workshop import Workshop
 

@@ -25,8 +25,8 @@ from daemon.core.events import Bar, MarketSlice, Outcome, Pause, Resume
 from daemon.core.turn import Turn
 from daemon.corporate_actions import COLUMNS
 from daemon.feeds.bar_clock import Emitted
-from daemon.feeds.ib import IbSource, prepare_at
-from daemon.feeds.ib_history import BarsWanted
+from daemon.feeds.ib.history import BarsWanted
+from daemon.feeds.ib.source import IbSource, prepare_at
 from daemon.feeds.times import zone_text
 from daemon.journal.ledger import LedgerRow
 from tests.fake_gateway import (

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from daemon.core.events import Bar, Input, MarketSlice, Outcome, Tick
 from daemon.feeds.expected import BAR_SIZES_NS, bar_edges
-from daemon.feeds.ib_history import BarsWanted
+from daemon.feeds.ib.history import BarsWanted
 from daemon.feeds.times import DAY_NS, iso_z
 from daemon.journal.ledger import LedgerRow
 from tests.fake_gateway import FakeGateway, Instrument, Market, MarketBar, crowded, violations

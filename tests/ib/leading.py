@@ -22,7 +22,7 @@ from daemon.control.client import ask
 from daemon.core.events import MarketSlice, Outcome
 from daemon.core.outputs import OrderAccepted, Origin
 from daemon.core.turn import Turn
-from daemon.feeds.ib_history import BarsWanted
+from daemon.feeds.ib.history import BarsWanted
 from daemon.journal.ledger import LedgerRow
 from daemon.journal.reader import JournalReader
 from tests.daemons.virtual import committed

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-import daemon.live
+import daemon.live.run
 from daemon.config import load_config
-from daemon.feeds.ib import prepare_at
+from daemon.feeds.ib.source import prepare_at
 from daemon.observability.logs import configure
 from tests.fake_gateway.lockstep import led_loop
 from tests.fake_gateway.virtual_sqlite import sqlite_holds
@@ -29,11 +29,11 @@ def main(config_path: str, state: str, keeper_port: str) -> int:
     config = load_config(Path(config_path), (), state=Path(state))
     log = configure("json", run_id="led")
     log.take_over()
-    daemon.live.HEARTBEAT_S = BEAT_S
+    daemon.live.run.HEARTBEAT_S = BEAT_S
     prepare = partial(prepare_at, now=loop.wall_ns, random=Random(1))
     try:
         with sqlite_holds(loop):
-            return daemon.live.run(config, Path(state), prepare, log, loop_factory=lambda: loop)
+            return daemon.live.run.run(config, Path(state), prepare, log, loop_factory=lambda: loop)
     finally:
         log.close()
 

@@ -22,7 +22,7 @@ from daemon.data.progress import Progress
 from daemon.data.update import Updated, Updater
 from daemon.errors import RefusedError
 from daemon.feeds.expected import BAR_SIZES_NS, each_expected_session
-from daemon.feeds.ib_history import PARTS as LONGEST
+from daemon.feeds.ib.history import PARTS as LONGEST
 from daemon.feeds.times import date_number, number_date, zone_date, zone_text
 from tests.fake_gateway import (
     FakeGateway,

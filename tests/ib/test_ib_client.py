@@ -10,8 +10,8 @@ from contextlib import closing
 import pytest
 import uvloop
 
-from daemon.feeds.ib_client import IbClient
-from daemon.feeds.ib_messages import (
+from daemon.feeds.ib.client import IbClient
+from daemon.feeds.ib.messages import (
     AnsweredError,
     ClientIdTakenError,
     GatewayError,

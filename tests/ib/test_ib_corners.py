@@ -9,7 +9,7 @@ from daemon.core.events import Tick
 from daemon.errors import RefusedError
 from daemon.feeds.calendar import Calendar, Facts, known_facts
 from daemon.feeds.closed_bars import Slot
-from daemon.feeds.ib import _schedule
+from daemon.feeds.ib.source import _schedule
 from daemon.feeds.schedule import TICK
 from tests.fake_gateway import After, Kind, Step
 from tests.fake_gateway.faults import DelayBar, Drop, Farm, Restart, Say

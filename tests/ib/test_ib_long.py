@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from daemon.feeds.ib import IbSource
-from daemon.feeds.ib_poller import Poller
+from daemon.feeds.ib.poller import Poller
+from daemon.feeds.ib.source import IbSource
 from tests.fake_gateway import Kind
 from tests.ib.feeding import Fed, at, feed, market_of
 

@@ -11,14 +11,14 @@ import pytest
 from daemon.core.events import Bar, Session
 from daemon.core.units import MINUTE_NS, SECOND_NS
 from daemon.feeds.closed_bars import Slot
-from daemon.feeds.ib_asking import Asking
-from daemon.feeds.ib_contracts import differences, stated_hours
-from daemon.feeds.ib_history import BarMaker, Made, ask_for, reaches
-from daemon.feeds.ib_messages import HistoryAsk, RawBar
-from daemon.feeds.ib_pacing import Backoff, RequestBudget, requests_needed
-from daemon.feeds.ib_resets import planned_reset
-from daemon.feeds.ib_split import SplitWatch, constant_ratio
-from daemon.feeds.ib_state import (
+from daemon.feeds.ib.asking import Asking
+from daemon.feeds.ib.contracts import differences, stated_hours
+from daemon.feeds.ib.history import BarMaker, Made, ask_for, reaches
+from daemon.feeds.ib.messages import HistoryAsk, RawBar
+from daemon.feeds.ib.pacing import Backoff, RequestBudget, requests_needed
+from daemon.feeds.ib.resets import planned_reset
+from daemon.feeds.ib.split import SplitWatch, constant_ratio
+from daemon.feeds.ib.state import (
     CONNECTED,
     TRANSITIONS,
     IbMachine,

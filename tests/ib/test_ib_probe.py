@@ -16,10 +16,10 @@ import pytest
 from daemon.cli import main
 from daemon.config import IbFeedConfig, load_config
 from daemon.errors import RefusedError
-from daemon.feeds.ib_history import BarsWanted
-from daemon.feeds.ib_messages import RawBar
-from daemon.feeds.ib_probe import Finding, Probe, final_after
-from daemon.feeds.ib_probe_verb import probe
+from daemon.feeds.ib.history import BarsWanted
+from daemon.feeds.ib.messages import RawBar
+from daemon.feeds.ib.probe import Finding, Probe, final_after
+from daemon.feeds.ib.probe_verb import probe
 from tests.fake_gateway import FakeGateway, Kind, Market, VirtualTimeLoop, run_virtually, violations
 from tests.fake_gateway.faults import (
     AnyFault,

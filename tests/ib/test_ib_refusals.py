@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daemon.core.events import Pause
-from daemon.feeds.ib_errors import HISTORY_TEXTS, ROWS, Meaning, row_of
+from daemon.feeds.ib.errors import HISTORY_TEXTS, ROWS, Meaning, row_of
 from tests.fake_gateway import Kind, Step
 from tests.fake_gateway.faults import AnyFault, Delay, Refuse, Say
 from tests.fake_gateway.texts import words

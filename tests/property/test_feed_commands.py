@@ -28,7 +28,7 @@ from daemon.core.events import (
 from daemon.core.units import SECOND_NS
 from daemon.feeds.bar_clock import Emitted
 from daemon.feeds.times import iso_z
-from daemon.recovery import Place, Told, place_after
+from daemon.live.recovery import Place, Told, place_after
 from replay.tape_faults import FaultPlan
 from replay.tape_source import TapeDriver
 from tests.unit.tape_feeds import SLOTS, STARTS, driver_of

@@ -25,7 +25,7 @@ from daemon.core.values import values_of
 from daemon.journal.ledger import LedgerRow
 from daemon.journal.reader import JournalReader
 from daemon.journal.store import LiveJournal
-from daemon.opening import Opened, open_live
+from daemon.live.opening import Opened, open_live
 from replay.live_feed import prepare, replay_feed
 from replay.run import inputs_for
 from tests.replay.workshop import Workshop

@@ -1,4 +1,4 @@
-"""How an account begins: each row of the table in daemon/opening.py, on journals of a tape."""
+"""How an account begins: each row of the table in daemon/live/opening.py, on journals of a tape."""
 
 from __future__ import annotations
 

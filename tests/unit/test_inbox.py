@@ -21,8 +21,8 @@ from daemon.core.events import (
 from daemon.core.turn import Turn, instant_of
 from daemon.errors import BusyError
 from daemon.feeds.bar_clock import Emitted
-from daemon.inbox import COMMANDS_MAX, Inbox
 from daemon.journal.ledger import LedgerRow
+from daemon.live.inbox import COMMANDS_MAX, Inbox
 
 SESSION = Session(20240102, 100, 900, 7, 800, 0)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from daemon.monitor import Monitor
+from daemon.live.monitor import Monitor
 from daemon.observability.logs import configure
 from tests.harness import play
 from tests.unit.metric_pages import made, scrape

@@ -11,7 +11,7 @@ import pytest
 
 from daemon.config.notify import NotifyConfig
 from daemon.errors import Exit, RefusedError
-from daemon.notifications import sender_of, test_message, told
+from daemon.live.notifications import sender_of, test_message, told
 from daemon.observability.notify import MESSAGE_MAX, Sender
 from daemon.observability.redaction import Redaction
 from tests.receiver import Message, Receiver, receiver

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daemon.core.events import Bar, CorporateAction, Dividend, MarketSlice, Split, Tick, TickKind
-from daemon.recovery import Place, place_after
+from daemon.live.recovery import Place, place_after
 from tests.harness import sessions
 
 DAYS = sessions(3, 3)

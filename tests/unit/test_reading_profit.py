@@ -15,7 +15,7 @@ from daemon.core.fold import Fold
 from daemon.core.values import AccountValues
 from daemon.journal.reader import JournalReader
 from daemon.journal.store import LiveJournal
-from daemon.opening import turn_of
+from daemon.live.opening import turn_of
 from daemon.reading.journaled import journal_of
 from daemon.reading.verbs import document_of
 from tests.lived import SCRIPTED, inputs_of, lived, script

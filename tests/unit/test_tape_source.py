@@ -32,7 +32,7 @@ from daemon.feeds.calendar import Calendar, load_calendar
 from daemon.feeds.clock_rules import ClockRules
 from daemon.feeds.schedule import SLICE, TICK, Key
 from daemon.feeds.times import iso_z
-from daemon.recovery import Told, place_after
+from daemon.live.recovery import Told, place_after
 from replay.feed import ReplayFeed, Window
 from replay.run import load_inputs
 from replay.slices import Part

@@ -1,15 +1,7 @@
-"""Live bars from Interactive Brokers: the daemon's source, and what its config needs.
+"""The daemon's source of live bars: what its config needs, and what it starts and stops.
 
 One-shot requests for history, made after each bar's end, are the truth and the backfill at once.
 What comes of them goes to the expected-bar clock, and what that makes of it to the pipeline.
-
-    ib_client  the only file that knows the library     ib_state      the connection's states
-    ib_link    connections, one after the other         ib_errors     what each code means
-    ib_poller  what is asked when                       ib_pacing     how often one may ask
-    ib_asking  one symbol's turn                        ib_history    windows, joining, finality
-    ib_answers bars and refusals taken in               ib_split      restated bars
-    ib_lookup  contracts                                ib_contracts  the hours they state
-    ib_situation  where the feed stands, who is told    ib_resets     planned outages
 """
 
 from __future__ import annotations
@@ -41,22 +33,22 @@ from daemon.feeds.calendar import Calendar, load_calendar
 from daemon.feeds.clock_rules import clock_rules
 from daemon.feeds.closed_bars import Slot
 from daemon.feeds.expected import BAR_SIZES_NS
-from daemon.feeds.ib_history import BarMaker, BarsWanted
-from daemon.feeds.ib_pacing import REQUESTS_MAX, requests_needed
-from daemon.feeds.ib_situation import Situation
-from daemon.feeds.ib_split import REMEMBERED, SplitWatch
-from daemon.feeds.ib_state import IbState
-from daemon.feeds.ib_tasks import end_all
+from daemon.feeds.ib.history import BarMaker, BarsWanted
+from daemon.feeds.ib.pacing import REQUESTS_MAX, requests_needed
+from daemon.feeds.ib.situation import Situation
+from daemon.feeds.ib.split import REMEMBERED, SplitWatch
+from daemon.feeds.ib.state import IbState
+from daemon.feeds.ib.tasks import end_all
 from daemon.feeds.schedule import SLICE, TICK, Key, calendar_schedule, key_of
 from daemon.feeds.times import iso_z
 from daemon.fees import load_fee_tables
 from daemon.journal.codec import decode_input
 from daemon.journal.reader import JournalReader
-from daemon.live import MakeSource
+from daemon.live.recovery import Place, Told
+from daemon.live.run import MakeSource
+from daemon.live.segments import Setup
 from daemon.models.build import build_predictor
 from daemon.ports import Outside
-from daemon.recovery import Place, Told
-from daemon.segments import Setup
 from daemon.state_directory import JOURNAL
 from daemon.strategies.loader import build_strategy
 
@@ -83,9 +75,9 @@ class IbSource:
         random: Random,
     ) -> None:
         # The library is imported by nobody who does not use it.
-        from daemon.feeds.ib_answers import Answers
-        from daemon.feeds.ib_link import Link
-        from daemon.feeds.ib_poller import Poller
+        from daemon.feeds.ib.answers import Answers
+        from daemon.feeds.ib.link import Link
+        from daemon.feeds.ib.poller import Poller
 
         self._now = now
         self._clock = clock

@@ -20,7 +20,7 @@ from daemon.core.events import Bar
 from daemon.core.units import MINUTE_NS, SECOND_NS
 from daemon.errors import RefusedError
 from daemon.feeds.expected import BAR_SIZES_NS, ExpectedSession, expected_session
-from daemon.feeds.ib_messages import HistoryAsk, RawBar
+from daemon.feeds.ib.messages import HistoryAsk, RawBar
 from daemon.feeds.times import DAY_NS
 
 if TYPE_CHECKING:

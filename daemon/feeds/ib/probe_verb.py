@@ -15,8 +15,8 @@ from daemon.config import Config, IbFeedConfig
 from daemon.core.units import SECOND_NS
 from daemon.errors import Exit, RefusedError
 from daemon.feeds.calendar import load_calendar
-from daemon.feeds.ib_history import BarsWanted
-from daemon.feeds.ib_probe import FAIL, Finding, Probe
+from daemon.feeds.ib.history import BarsWanted
+from daemon.feeds.ib.probe import FAIL, Finding, Probe
 from daemon.observability.checks import write_check
 from daemon.text_table import counted, is_plain, marked
 

@@ -38,8 +38,7 @@ from daemon.journal.codec import (
 from daemon.journal.integrity import check_state
 from daemon.journal.migrations import migrate
 from daemon.journal.reader import JournalReader, SegmentRow, TurnRow
-from daemon.pipeline import Pipeline
-from daemon.recovery import (
+from daemon.live.recovery import (
     MismatchError,
     Place,
     RecordedFirst,
@@ -48,7 +47,8 @@ from daemon.recovery import (
     rerun,
     warm_up,
 )
-from daemon.segments import Setup, opening_values, setup_of, what_changed
+from daemon.live.segments import Setup, opening_values, setup_of, what_changed
+from daemon.pipeline import Pipeline
 from daemon.state_directory import JOURNAL, MARK
 from daemon.tasks import TaskFailedError
 

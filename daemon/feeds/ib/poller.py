@@ -17,17 +17,17 @@ from daemon.errors import RefusedError
 from daemon.feeds.calendar import Calendar, Hours
 from daemon.feeds.closed_bars import Slot
 from daemon.feeds.expected import BAR_SIZES_NS, bar_edges
-from daemon.feeds.ib_answers import Answers
-from daemon.feeds.ib_asking import Asking
-from daemon.feeds.ib_client import IbClient
-from daemon.feeds.ib_history import PARTS, BarsWanted, ask_for
-from daemon.feeds.ib_lookup import BEFORE_OPEN_NS, LookUp
-from daemon.feeds.ib_messages import AnsweredError, HistoryAsk, LinkLostError, NoAnswerError
-from daemon.feeds.ib_pacing import RequestBudget
-from daemon.feeds.ib_situation import Situation
-from daemon.feeds.ib_split import SplitWatch
-from daemon.feeds.ib_state import IbState, IbTrigger
-from daemon.feeds.ib_tasks import end_all
+from daemon.feeds.ib.answers import Answers
+from daemon.feeds.ib.asking import Asking
+from daemon.feeds.ib.client import IbClient
+from daemon.feeds.ib.history import PARTS, BarsWanted, ask_for
+from daemon.feeds.ib.lookup import BEFORE_OPEN_NS, LookUp
+from daemon.feeds.ib.messages import AnsweredError, HistoryAsk, LinkLostError, NoAnswerError
+from daemon.feeds.ib.pacing import RequestBudget
+from daemon.feeds.ib.situation import Situation
+from daemon.feeds.ib.split import SplitWatch
+from daemon.feeds.ib.state import IbState, IbTrigger
+from daemon.feeds.ib.tasks import end_all
 
 TIMEOUT_S, LONG_TIMEOUT_S = 12.0, 30.0
 """For the last hours' bars, which are there at once, and for days of them."""

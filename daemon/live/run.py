@@ -19,20 +19,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from daemon import ENGINE_VERSION, __version__, service
-from daemon.committer import Committer
 from daemon.control.killswitch import KILL_SWITCH, KillSwitch
 from daemon.control.server import ControlServer
 from daemon.core.trading_state import HoldSource
 from daemon.core.values import values_of
 from daemon.errors import BusyError, Exit, PapertapeError
 from daemon.feeds.calendar import Calendar, load_calendar
-from daemon.inbox import Inbox
 from daemon.journal.faults import JournalBrokenError, JournalFullError
-from daemon.monitor import Monitor
-from daemon.opening import Opened, open_live
+from daemon.live.committer import Committer
+from daemon.live.inbox import Inbox
+from daemon.live.monitor import Monitor
+from daemon.live.opening import Opened, open_live
+from daemon.live.recovery import Place, Rerun, Told
+from daemon.live.segments import Setup
 from daemon.ports import Source
-from daemon.recovery import Place, Rerun, Told
-from daemon.segments import Setup
 from daemon.state_directory import StateDirectory
 from daemon.supervisor import supervise
 from daemon.tasks import TaskFailedError

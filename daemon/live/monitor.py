@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from daemon import ENGINE_VERSION, __version__
 from daemon.core.turn import Turn
 from daemon.core.units import SECOND_NS
-from daemon.display import Display, recorded
 from daemon.feeds.expected import BAR_SIZES_NS
-from daemon.notifications import Notifications
+from daemon.live.display import Display, recorded
+from daemon.live.notifications import Notifications
 from daemon.observability.events import tell
 from daemon.observability.hours import ExchangeHours
 from daemon.observability.standing import Standing, standing_of
 
 if TYPE_CHECKING:
     from daemon.config import Config
-    from daemon.live import Live
+    from daemon.live.run import Live
     from daemon.observability.metrics import Metrics
     from daemon.observability.server import Server
 

@@ -18,10 +18,10 @@ from daemon.core.events import Command, Commands, Flatten, Halt, Reset
 from daemon.core.outputs import CommandRefused
 from daemon.core.trading_state import HoldSource, TradingState
 from daemon.core.turn import Turn
-from daemon.inbox import Inbox
 from daemon.journal.codec import encode_outputs
 from daemon.journal.faults import JournalFullError
-from daemon.recovery import Rerun
+from daemon.live.inbox import Inbox
+from daemon.live.recovery import Rerun
 
 if TYPE_CHECKING:
     from daemon.journal.store import LiveJournal

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from daemon.core.units import SECOND_NS
 from daemon.errors import RefusedError
 from daemon.feeds.calendar import Calendar
-from daemon.feeds.ib_asking import Asking
-from daemon.feeds.ib_client import IbClient
-from daemon.feeds.ib_contracts import differences, stated_hours
-from daemon.feeds.ib_errors import Meaning, row_of
-from daemon.feeds.ib_messages import AnsweredError, Contract, LinkLostError
-from daemon.feeds.ib_situation import Situation
+from daemon.feeds.ib.asking import Asking
+from daemon.feeds.ib.client import IbClient
+from daemon.feeds.ib.contracts import differences, stated_hours
+from daemon.feeds.ib.errors import Meaning, row_of
+from daemon.feeds.ib.messages import AnsweredError, Contract, LinkLostError
+from daemon.feeds.ib.situation import Situation
 
 LOOK_UP_TIMEOUT_S = 10.0
 BEFORE_OPEN_NS = 900 * SECOND_NS

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from daemon.core.turn import Turn
 from daemon.journal.ledger import LedgerRow
 from daemon.journal.reader import JournalReader, LedgerEntry
+from daemon.live.opening import turn_of
 from daemon.observability.history import SLICES_MAX, History
 from daemon.observability.status_page import StatusPage
-from daemon.opening import turn_of
 
 if TYPE_CHECKING:
-    from daemon.live import Live
+    from daemon.live.run import Live
     from daemon.observability.server import Page
 
 TURNS_MAX = 2 * SLICES_MAX

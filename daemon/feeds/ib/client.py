@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from daemon.core.units import SECOND_NS
-from daemon.feeds.ib_messages import (
+from daemon.feeds.ib.messages import (
     AnsweredError,
     ClientIdTakenError,
     Contract,

@@ -39,10 +39,10 @@ from daemon.journal.codec import (
     encode_outputs,
 )
 from daemon.journal.reader import JournalReader, SegmentRow, TurnRow
+from daemon.live.segments import Setup
 from daemon.models.protocol import Predictor
 from daemon.pipeline import Pipeline
 from daemon.ports import Sink
-from daemon.segments import Setup
 
 AfterTurn = Callable[[TurnRow, Account], None]
 """Told of each turn that came out as recorded."""

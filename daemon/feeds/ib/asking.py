@@ -17,9 +17,9 @@ from random import Random
 
 from daemon.core.units import SECOND_NS
 from daemon.feeds.closed_bars import Slot
-from daemon.feeds.ib_history import Made
-from daemon.feeds.ib_messages import Contract
-from daemon.feeds.ib_pacing import Backoff
+from daemon.feeds.ib.history import Made
+from daemon.feeds.ib.messages import Contract
+from daemon.feeds.ib.pacing import Backoff
 
 RETRIES_S = (2.0, 5.0, 10.0, 30.0)
 THEN_S = 60.0

@@ -15,14 +15,14 @@ from typing import Any, NoReturn
 
 from daemon.config import IbFeedConfig
 from daemon.core.units import SECOND_NS
-from daemon.feeds.ib_client import IbClient
-from daemon.feeds.ib_errors import Meaning, row_of
-from daemon.feeds.ib_messages import ClientIdTakenError, GatewayError, LinkLostError, NoAnswerError
-from daemon.feeds.ib_pacing import Backoff
-from daemon.feeds.ib_poller import Poller
-from daemon.feeds.ib_situation import Situation
-from daemon.feeds.ib_state import IbTrigger
-from daemon.feeds.ib_tasks import end_all
+from daemon.feeds.ib.client import IbClient
+from daemon.feeds.ib.errors import Meaning, row_of
+from daemon.feeds.ib.messages import ClientIdTakenError, GatewayError, LinkLostError, NoAnswerError
+from daemon.feeds.ib.pacing import Backoff
+from daemon.feeds.ib.poller import Poller
+from daemon.feeds.ib.situation import Situation
+from daemon.feeds.ib.state import IbTrigger
+from daemon.feeds.ib.tasks import end_all
 
 HEARTBEAT_S = 30.0
 HEARTBEAT_TIMEOUT_S = 10.0

@@ -1,7 +1,7 @@
 """Where the feed stands, and who is told when that changes: the bar clock, the ledger, a trader.
 
 The clock is told that the feed is lost whenever it leaves LIVE and that it is back when it is
-LIVE again: in between, a bar that does not come means nothing (`ib_state.py`).
+LIVE again: in between, a bar that does not come means nothing (`state.py`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from daemon.core.trading_state import HoldSource
 from daemon.core.units import SECOND_NS
 from daemon.feeds.bar_clock import BarClock, Emitted
 from daemon.feeds.feed_health import FeedState
-from daemon.feeds.ib_resets import planned_reset
-from daemon.feeds.ib_state import IbMachine, IbState, IbTrigger
+from daemon.feeds.ib.resets import planned_reset
+from daemon.feeds.ib.state import IbMachine, IbState, IbTrigger
 
 SKEW_USED_S = 1.0
 """The gateway tells whole seconds: a smaller difference is none."""

@@ -10,14 +10,14 @@ from random import Random
 from daemon.core.events import CorporateAction
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.closed_bars import Slot
-from daemon.feeds.ib_asking import RETRIES_S, Asking
-from daemon.feeds.ib_errors import Meaning, row_of
-from daemon.feeds.ib_history import BarMaker, BarsWanted, Made, reaches
-from daemon.feeds.ib_messages import AnsweredError, HistoryAsk, LinkLostError, RawBar
-from daemon.feeds.ib_pacing import Backoff
-from daemon.feeds.ib_situation import Situation
-from daemon.feeds.ib_split import SplitWatch
-from daemon.feeds.ib_state import IbState
+from daemon.feeds.ib.asking import RETRIES_S, Asking
+from daemon.feeds.ib.errors import Meaning, row_of
+from daemon.feeds.ib.history import BarMaker, BarsWanted, Made, reaches
+from daemon.feeds.ib.messages import AnsweredError, HistoryAsk, LinkLostError, RawBar
+from daemon.feeds.ib.pacing import Backoff
+from daemon.feeds.ib.situation import Situation
+from daemon.feeds.ib.split import SplitWatch
+from daemon.feeds.ib.state import IbState
 from daemon.feeds.times import date_text
 
 WANTED_MAX = 4096

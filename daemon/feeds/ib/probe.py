@@ -18,11 +18,11 @@ from daemon.core.units import MINUTE_NS, SECOND_NS
 from daemon.errors import RefusedError
 from daemon.feeds.calendar import Calendar, Hours
 from daemon.feeds.expected import BAR_SIZES_NS, bar_edges
-from daemon.feeds.ib_client import IbClient
-from daemon.feeds.ib_contracts import differences, stated_hours
-from daemon.feeds.ib_errors import Meaning, row_of
-from daemon.feeds.ib_history import PARTS, BarMaker, BarsWanted
-from daemon.feeds.ib_messages import (
+from daemon.feeds.ib.client import IbClient
+from daemon.feeds.ib.contracts import differences, stated_hours
+from daemon.feeds.ib.errors import Meaning, row_of
+from daemon.feeds.ib.history import PARTS, BarMaker, BarsWanted
+from daemon.feeds.ib.messages import (
     AnsweredError,
     ClientIdTakenError,
     Contract,
@@ -30,7 +30,7 @@ from daemon.feeds.ib_messages import (
     HistoryAsk,
     RawBar,
 )
-from daemon.feeds.ib_situation import READ_ONLY, SKEW_ALARM_S
+from daemon.feeds.ib.situation import READ_ONLY, SKEW_ALARM_S
 from daemon.feeds.times import date_text, zone_text
 
 ANSWER_WITHIN_S = 15.0
