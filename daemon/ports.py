@@ -51,6 +51,17 @@ class Outside(NamedTuple):
     pacing: tuple[int, int] | None = None
 
 
+class CarriedOut(NamedTuple):
+    """A command that a source has taken, with its instant, and the last input it brings about.
+
+    That is the command itself where nothing comes of it. `ends`: what a judged bar ends as.
+    """
+
+    command: ForTheFeed
+    ends: Outcome | None
+    last: Input
+
+
 class Source(Protocol):
     """Where a live feed's inputs come from: a tape at its pace, or a gateway."""
 
@@ -63,11 +74,10 @@ class Source(Protocol):
     async def run(self, offer: Callable[[Emitted], Awaitable[Turn]]) -> None:
         """Offer each input when its time has come; ends when there will be no more."""
 
-    def tell(self, make: Callable[[int], ForTheFeed]) -> tuple[ForTheFeed, Outcome | None]:
+    def tell(self, make: Callable[[int], ForTheFeed]) -> CarriedOut:
         """A command for the feed: it comes out as an input, and after it what it brings about.
 
-        The command with its instant and, for a judgement, what the bar ends as (see
-        `BarClock.carry_out`). RefusedError where it cannot be carried out.
+        RefusedError where it cannot be carried out.
         """
 
     def next_bar(self) -> int | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.config import Config, TapeFeedConfig
-from daemon.core.events import ForTheFeed, Outcome, Split
+from daemon.core.events import ForTheFeed, Split
 from daemon.core.turn import Turn
 from daemon.core.units import SECOND_NS
 from daemon.errors import RefusedError
@@ -25,7 +25,7 @@ from daemon.feeds.times import iso_z
 from daemon.live.recovery import Place, Told
 from daemon.live.run import MakeSource
 from daemon.live.segments import Setup
-from daemon.ports import Outside
+from daemon.ports import CarriedOut, Outside
 from replay.feed import ReplayFeed
 from replay.run import Inputs, Period, applied_actions, as_applied, inputs_for
 from replay.tape_source import TapeDriver, check_faults, fault_plan
@@ -173,7 +173,7 @@ class TapeSource:
                 one.cancel()
         return not self._told.is_set()
 
-    def tell(self, make: Callable[[int], ForTheFeed]) -> tuple[ForTheFeed, Outcome | None]:
+    def tell(self, make: Callable[[int], ForTheFeed]) -> CarriedOut:
         """A command for the feed: see `Source`."""
         command = make(self.now())
         try:
@@ -182,7 +182,7 @@ class TapeSource:
             raise RefusedError(str(error.args[0])) from None
         self._at = max(self._at, command.instant)
         self._told.set()
-        return command, ends
+        return CarriedOut(command, ends, self._driver.clock.emitted[-1].input)
 
     def next_bar(self) -> int | None:
         """The end of the next expected bar."""

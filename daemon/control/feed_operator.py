@@ -6,6 +6,7 @@ so that the journal has both in the order in which the feed did them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 _RELEASED = {
     Outcome.RECEIVED: "its slice is still open and holds it now",
-    Outcome.BACKFILLED: "it comes as a slice of its own, on which nothing is decided",
+    Outcome.BACKFILLED: "it came as a slice of its own, on which nothing is decided",
     Outcome.LATE: "its symbol has gone on: it is noted, and changes nothing",
 }
 
@@ -46,7 +47,7 @@ class FeedOperator:
         self._live = live
 
     async def release(self, request: Request) -> dict[str, Any]:
-        """A quarantined bar is true."""
+        """A quarantined bar is true; answered when the journal has it."""
         return await self._judge(Release, request)
 
     async def reject(self, request: Request) -> dict[str, Any]:
@@ -62,10 +63,11 @@ class FeedOperator:
             return kind(now, HoldSource.OPERATOR, reason, symbol, start)
 
         try:
-            command, ends = self._live.source.tell(make)
+            command, ends, last = self._live.source.tell(make)
         except RefusedError as error:
             raise RefusedError(f"{named}: {error.lines[0]}") from None
-        turn = await self._live.inbox.turn_of(command)
+        inbox = self._live.inbox
+        turn, _ = await asyncio.gather(inbox.turn_of(command), inbox.turn_of(last))
         told = "rejected: it stays missing" if kind is Reject else "released"
         if ends in _RELEASED:
             told += f": {_RELEASED[ends]}"
@@ -90,7 +92,7 @@ class FeedOperator:
             return Action(now, HoldSource.OPERATOR, action_text(action), action)
 
         try:
-            command, _ = live.source.tell(make)
+            command = live.source.tell(make).command
         except RefusedError as error:
             return {"code": 0, "lines": list(error.lines), "turn": None}
         turn = await live.inbox.turn_of(command)

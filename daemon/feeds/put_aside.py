@@ -57,7 +57,9 @@ class PutAside:
         """
         one = self._bars.get((command.symbol, command.start))
         if one is None:
-            raise LookupError("no quarantined bar begins there, or it was judged before")
+            raise LookupError(
+                "no quarantined bar begins there: it was judged, or set aside before the last start"
+            )
         bar = _numbers_of(one) if isinstance(command, Release) else None
         self.forget(one.symbol, one.start)
         return one._replace(bar=bar)

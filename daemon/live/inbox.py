@@ -78,16 +78,17 @@ class Inbox:
         self._arrived.set()
         return await closed
 
-    def turn_of(self, item: Commands) -> asyncio.Future[Turn]:
-        """The turn of a command that the feed will offer, once it is committed.
+    def turn_of(self, item: Input) -> asyncio.Future[Turn]:
+        """The turn of an input that the feed will offer, once it is committed.
 
         BusyError where the daemon stops before.
         """
         if self._stopping:
             raise BusyError("the daemon is stopping: nothing was done")
-        closed: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
-        closed.add_done_callback(_seen)
-        self._expected[id(item)] = closed
+        closed = self._expected.get(id(item))
+        if closed is None:
+            closed = self._expected[id(item)] = asyncio.get_running_loop().create_future()
+            closed.add_done_callback(_seen)
         return closed
 
     def stop(self) -> None:

@@ -110,8 +110,7 @@ def test_a_released_bar_fills_a_resting_stop_and_decides_nothing(shop: Workshop)
     answer = answers.answer()
     assert answer.code == 0, answer.err
     assert answer.out.splitlines()[1] == (
-        "NVDA 2024-01-02 11:30 released: it comes as a slice of its own, on which nothing is "
-        "decided"
+        "NVDA 2024-01-02 11:30 released: it came as a slice of its own, on which nothing is decided"
     )
     found = inputs(lived)
     place = next(n for n, item in enumerate(found) if isinstance(item, Release))

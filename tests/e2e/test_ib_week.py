@@ -16,7 +16,7 @@ from daemon.core.events import MarketSlice, Outcome, Pause, Resume
 from daemon.core.outputs import Denial, OrderAccepted
 from tests.fake_gateway import Kind, Step
 from tests.fake_gateway.chaos import trouble
-from tests.fake_gateway.faults import Restart
+from tests.fake_gateway.faults import Restart, SplitShares
 from tests.ib.feeding import NEW_YORK, clock_of, market_of
 from tests.ib.leading import Led
 
@@ -89,6 +89,31 @@ def test_killed_and_started_again_it_fetches_what_it_missed(tmp_path: Path) -> N
         ("14:30", "received", 2),
         ("15:30", "received", 2),
         ("16:00", "received", 2),
+    ]
+    assert verified(led.state) == 0
+
+
+def test_after_a_late_slice_it_goes_on_where_it_had_got_to(tmp_path: Path) -> None:
+    market = market_of(("NVDA",), "1h", MONDAY, 4)
+    split = SplitShares(symbol="NVDA", at=f"2026-11-24T04:00 {NEW_YORK}", ratio=10.0)
+    steps = [Step(at=f"{MONDAY}T17:00 {NEW_YORK}", fault=split)]
+    with Led(tmp_path, market, f"{MONDAY}T09:00", steps=steps) as led:
+        led.run_until("2026-11-24T11:31")
+        assert [one.missing for one in led.slices[-2:]] == [("NVDA",), ("NVDA",)]
+        # the first of the two bars that were set aside comes last
+        words = ["NVDA", "2026-11-24T09:30", "--reason", "test", "--state", str(led.state)]
+        assert main(["data", "release", *words]) == 0
+        assert (clock_of(led.slices[-1].end), led.slices[-1].outcome) == ("10:30", "backfilled")
+        led.kill_9()
+        led.start()
+        led.run_until("2026-11-24T12:31")
+        assert led.stop() == 0
+    told = [(clock_of(one.end), one.outcome.value) for one in led.slices[7:]]
+    assert told == [
+        ("10:30", "received"),
+        ("11:30", "received"),
+        ("10:30", "backfilled"),
+        ("12:30", "received"),
     ]
     assert verified(led.state) == 0
 

@@ -84,8 +84,8 @@ def test_a_bar_that_was_set_aside_can_be_released() -> None:
         await asyncio.sleep(26 * 3600)  # 11:00 on Wednesday
         assert fed.source is not None
         start = at(f"{WEDNESDAY}T09:30")
-        _, ends = fed.source.tell(lambda now: Release(now, "operator", "fine", "NVDA", start))
-        assert ends == "backfilled"
+        carried = fed.source.tell(lambda now: Release(now, "operator", "fine", "NVDA", start))
+        assert carried.ends == "backfilled"
 
     fed = feed(until=f"{WEDNESDAY}T11:10", steps=[split_overnight(10.0)], script=release)
     assert [one.outcome for one in fed.slices[7:]] == ["received", "backfilled"]

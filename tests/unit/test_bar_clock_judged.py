@@ -93,7 +93,7 @@ def test_it_is_judged_once() -> None:
     set_aside(day, "10:30", "10:30:05")
     release(day, "10:30", "10:40")
     day.out()
-    with pytest.raises(LookupError, match="or it was judged before"):
+    with pytest.raises(LookupError, match="it was judged, or set aside before"):
         release(day, "10:30", "10:41")
     assert day.out() == []
 

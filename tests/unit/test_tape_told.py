@@ -73,9 +73,10 @@ async def test_what_it_is_told_comes_out_at_once_and_time_goes_on(tape: Waiting)
     tape.seconds += 7.0  # seven minutes into the next bar
     told = tape.source.now()
     assert told == ENDS[1] + 7 * MINUTE_NS
-    command, ends = tape.source.tell(lambda now: Release(now, "operator", "", "A", STARTS[1]))
-    assert (command.instant, ends) == (told, Outcome.BACKFILLED)
+    carried = tape.source.tell(lambda now: Release(now, "operator", "", "A", STARTS[1]))
+    assert (carried.command.instant, carried.ends) == (told, Outcome.BACKFILLED)
     await tape.settle()
+    assert carried.last is tape.offered[-1]
     assert [word(item) for item in tape.offered[before:]] == ["Release", "late slice 1:A"]
     assert tape.source.standing()["quarantined"] == []
     assert tape.source.now() == told

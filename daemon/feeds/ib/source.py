@@ -21,7 +21,6 @@ from daemon.core.events import (
     CorporateAction,
     ForTheFeed,
     MarketSlice,
-    Outcome,
     Tick,
 )
 from daemon.core.turn import Turn
@@ -48,7 +47,7 @@ from daemon.live.recovery import Place, Told
 from daemon.live.run import MakeSource
 from daemon.live.segments import Setup
 from daemon.models.build import build_predictor
-from daemon.ports import Outside
+from daemon.ports import CarriedOut, Outside
 from daemon.state_directory import JOURNAL
 from daemon.strategies.loader import build_strategy
 
@@ -120,7 +119,7 @@ class IbSource:
         finally:
             await end_all([self._linking])
 
-    def tell(self, make: Callable[[int], ForTheFeed]) -> tuple[ForTheFeed, Outcome | None]:
+    def tell(self, make: Callable[[int], ForTheFeed]) -> CarriedOut:
         """A command for the feed: see `Source`."""
         command = make(self.now())
         try:
@@ -130,7 +129,7 @@ class IbSource:
         if isinstance(command, Action):
             self._splits.clear(command.action.symbol, (command.action,))
         self._situation.stir()
-        return command, ends
+        return CarriedOut(command, ends, self._clock.emitted[-1].input)
 
     async def _rest(self) -> None:
         """Until the clock's next instant, or something has come."""
