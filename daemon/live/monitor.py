@@ -1,4 +1,10 @@
-"""Tells everybody who is told what the daemon does: once a closed turn, once a heartbeat."""
+"""Tells everybody who is told what the daemon does: once a closed turn, once a heartbeat.
+
+A turn waits for none of them. What is quick is done there: it is counted, put aside for the page,
+and handed to the log's thread. The account's standing, which gauges and page show, is looked at a
+moment later, once for all turns that were closed meanwhile, or before that by a message that tells
+of it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
     from daemon.observability.server import Server
 
 SHOW_WITHIN_S = 0.1
-"""So long after a turn the page shows it: when the loop has time, and once for many turns."""
+"""So long after a turn gauges and page show it: when the loop has time, and once for many turns."""
 
 
 class Monitor:
@@ -77,17 +83,15 @@ class Monitor:
         self._feed()
         self._metrics.ready()
         with self._harmless():
-            self.notifications.ready(self._standing())
+            self.notifications.ready(self._standing)
 
     def beat(self, lag_s: float) -> None:
         """The loop came by, so much later than it was asked to."""
         self._metrics.lag(lag_s)
         with self._harmless():
-            standing = self._standing()
-            self._metrics.stand(standing)
             self._feed()
-            self._display.show()
-            self.notifications.beat(standing)
+            self._show()
+            self.notifications.beat(self._standing)
             if self._live.committer.blocked is not None:
                 self._metrics.commit_failed()
 
@@ -96,7 +100,7 @@ class Monitor:
         if self._showing is not None:
             self._showing.cancel()
         with self._harmless():
-            self.notifications.close(self._standing())
+            self.notifications.close(self._standing)
         self._serve_no_more()
 
     def _serve_no_more(self) -> None:
@@ -105,22 +109,26 @@ class Monitor:
 
     def _turn(self, turn: Turn, seconds: float) -> None:
         live = self._live
+        facts = live.inbox.facts
         live.log.turn = turn.seq
         with self._harmless():
-            tell(live.log, turn, live.inbox.facts)
-            standing = self._standing()
-            self._metrics.turn(turn, standing, live.inbox.facts)
+            tell(live.log, turn, facts)
+            self._metrics.turn(turn, facts)
             self._metrics.commit(seconds)
-            self._display.turn(turn, live.inbox.facts)
-            self.notifications.turn(turn, standing, live.inbox.facts)
+            self._display.turn(turn, facts)
+            self.notifications.turn(turn, self._standing, facts)
             if self._showing is None:
                 loop = asyncio.get_running_loop()
-                self._showing = loop.call_later(SHOW_WITHIN_S, self._show)
+                self._showing = loop.call_later(SHOW_WITHIN_S, self._show_turns)
 
-    def _show(self) -> None:
+    def _show_turns(self) -> None:
         self._showing = None
         with self._harmless():
-            self._display.show()
+            self._show()
+
+    def _show(self) -> None:
+        self._metrics.stand(self._standing())
+        self._display.show()
 
     @contextmanager
     def _harmless(self) -> Iterator[None]:

@@ -16,10 +16,9 @@ from daemon.errors import PapertapeError, RefusedError
 from daemon.journal.ledger import LedgerRow
 from daemon.observability.checks import Checks
 from daemon.observability.notice_rules import Notice
-from daemon.observability.notices import Notices
+from daemon.observability.notices import Look, Notices
 from daemon.observability.notifier import Count, Notifier
 from daemon.observability.notify import Sender, Sent
-from daemon.observability.standing import Standing
 from daemon.service import credential
 
 if TYPE_CHECKING:
@@ -71,19 +70,19 @@ class Notifications:
 
         return use
 
-    def ready(self, standing: Standing) -> None:
+    def ready(self, standing: Look) -> None:
         """The daemon is ready."""
         if self._notices is not None:
-            self._notices.started(standing)
+            self._notices.started(standing())
             self._stand(self._notices, standing)
 
-    def turn(self, turn: Turn, standing: Standing, facts: Iterable[LedgerRow]) -> None:
-        """A turn is closed."""
+    def turn(self, turn: Turn, standing: Look, facts: Iterable[LedgerRow]) -> None:
+        """A turn is closed; the account is looked at if there is something to tell of it."""
         if self._notices is not None:
             self._notices.turn(turn, standing, facts)
             self._stand(self._notices, standing)
 
-    def beat(self, standing: Standing) -> None:
+    def beat(self, standing: Look) -> None:
         """The loop came by."""
         if self._notices is None:
             return
@@ -93,11 +92,11 @@ class Notifications:
             self._checked_at = now
             self._notices.check(self._checks.results())
 
-    def close(self, standing: Standing) -> None:
+    def close(self, standing: Look) -> None:
         """The daemon ends: what waits is sent if that is quick."""
         if self._notices is not None:
             self._stand(self._notices, standing)
-            self._notices.stopped(standing)
+            self._notices.stopped(standing())
         if self._notifier is not None:
             self._notifier.close()
 
@@ -113,8 +112,10 @@ class Notifications:
             raise RefusedError(problem)
         return self._sender.send(*test_message(self._live.config.name))
 
-    def _stand(self, notices: Notices, standing: Standing) -> None:
-        notices.stand(standing, self._stopped_by)
+    def _stand(self, notices: Notices, standing: Look) -> None:
+        control, latched = self._live.rerun.account.control, self._live.switch.thrown
+        if notices.is_news(control.state, latched=latched):
+            notices.stand(standing(), self._stopped_by)
 
     def _stopped_by(self) -> str:
         """Why it is halted, where no hold says so."""

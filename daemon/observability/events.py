@@ -6,7 +6,7 @@ ISO-8601 in a line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -94,27 +94,46 @@ _LEVELS: dict[type, str] = {
 }
 
 
-class Sayer(Protocol):
+class Telling(NamedTuple):
+    """What a line tells: its level, its event and the event's own fields."""
+
+    level: str
+    event: str
+    fields: Mapping[str, Any]
+
+
+class Teller(Protocol):
     """A log, for what is told here."""
 
-    def say(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
-        """One line."""
+    def tell(self, lines: Iterable[Telling], size: int) -> None:
+        """About `size` lines, made when they are asked for."""
+
+    def says(self, level: str) -> bool:
+        """Whether that level is wanted."""
 
 
-def tell(log: Sayer, turn: Turn, facts: Iterable[LedgerRow] = ()) -> None:
-    """Log a closed turn: what the ledger learnt, its input, failed predictions, each output."""
+def tell(log: Teller, turn: Turn, facts: Sequence[LedgerRow] = ()) -> None:
+    """Log a closed turn, unless it is a bar like any other that nobody wants to read of."""
+    size = len(facts) + len(turn.outputs)
+    size += sum(prediction.failure is not None for prediction in turn.predictions)
+    if size or not isinstance(turn.input, MarketSlice) or log.says("debug"):
+        log.tell(told(turn, facts), size + 1)
+
+
+def told(turn: Turn, facts: Iterable[LedgerRow] = ()) -> Iterator[Telling]:
+    """What the ledger learnt, the turn's input, failed predictions, each output."""
     for fact in facts:
-        log.say(*_fact(fact))
-    log.say(*_input(turn))
+        yield _fact(fact)
+    yield _input(turn)
     for prediction in turn.predictions:
         if prediction.failure is not None:
             fields = {"symbol": prediction.symbol, "failure": prediction.failure}
-            log.say("warning", "prediction_failed", fields)
+            yield Telling("warning", "prediction_failed", fields)
     for output in turn.outputs:
         level = _LEVELS.get(type(output), "info")
         if isinstance(output, StateChanged):
             level = _state_level(output)
-        log.say(level, output_event(type(output)), output_fields(output))
+        yield Telling(level, output_event(type(output)), output_fields(output))
 
 
 def output_event(output: type) -> str:
@@ -142,7 +161,7 @@ def output_fields(output: Struct) -> dict[str, Any]:
     return fields
 
 
-def _input(turn: Turn) -> tuple[str, str, dict[str, Any]]:
+def _input(turn: Turn) -> Telling:
     item = turn.input
     if isinstance(item, MarketSlice):
         fields: dict[str, Any] = {"end": item.end, "outcome": item.outcome, "bars": len(item.bars)}
@@ -150,25 +169,25 @@ def _input(turn: Turn) -> tuple[str, str, dict[str, Any]]:
             fields["missing"] = item.missing
         if turn.equity is not None:
             fields["equity_usd"] = turn.equity / MICROS_PER_USD
-        return "debug", "slice_closed", fields
+        return Telling("debug", "slice_closed", fields)
     if isinstance(item, Tick):
         fields = {"kind": item.kind, "instant": item.instant, "date": item.session.date}
-        return "info", "session", fields
+        return Telling("info", "session", fields)
     assert isinstance(item, Command), item
     kind = type(item).__name__.lower()
     fields = {"kind": kind, "instant": item.instant, "source": item.source, "reason": item.reason}
-    return "info", "command", fields
+    return Telling("info", "command", fields)
 
 
-def _fact(fact: LedgerRow) -> tuple[str, str, dict[str, Any]]:
+def _fact(fact: LedgerRow) -> Telling:
     if fact.kind == "feed":
         fields = {"instant": fact.instant, "what": fact.outcome, "detail": fact.detail}
-        return "warning", "feed_event", fields
+        return Telling("warning", "feed_event", fields)
     fields = {
         "symbol": fact.symbol, "start": fact.start, "end": fact.end, "outcome": fact.outcome,
         "detail": fact.detail,
     }  # fmt: skip
-    return "warning", "bar_ledgered", fields
+    return Telling("warning", "bar_ledgered", fields)
 
 
 def _state_level(change: StateChanged) -> str:

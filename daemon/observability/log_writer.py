@@ -1,8 +1,9 @@
-"""The thread that writes log lines, so that whoever logs never waits for a disk or a pipe.
+"""The thread that makes log lines and writes them, so that whoever logs waits for neither.
 
-A line is handed over by a queue that a signal handler may use as well. What does not fit, or
-cannot be written (the reader is gone, the disk is full), is dropped and counted; the count becomes
-a line of its own as soon as a line can be written again.
+What is said is handed over by a queue that a signal handler may use as well, and the thread is
+woken if it sleeps: once for all that a turn says, and not at all while it is at work. What does
+not fit, or cannot be written (the reader is gone, the disk is full), is dropped and counted; the
+count becomes a line of its own as soon as a line can be written again.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import contextlib
 import os
 import select
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 
-LINES_MAX = 2_000
-"""Lines that may wait for a slow reader."""
+from daemon.observability.log_lines import Said
+
+WAITING_MAX = 2_000
+"""What may wait for a slow reader: turns, and lines that were said one by one."""
 
 PIECE_BYTES = 4096
 """Bytes of one write: a pipe that poll calls writable takes as many without blocking."""
@@ -23,6 +27,8 @@ PIECE_BYTES = 4096
 PATIENCE_S = 0.2
 """How often a writer whose reader does not read looks whether it shall end."""
 
+Make = Callable[[Said], Iterable[str]]
+"""Makes lines without their line breaks, and never raises."""
 Report = Callable[[int, str], str]
 """The line that says how many lines were dropped, and why."""
 
@@ -30,10 +36,13 @@ Report = Callable[[int, str], str]
 class LogWriter:
     """Writes lines to a descriptor that it owns; None: every line is dropped and counted."""
 
-    def __init__(self, descriptor: int | None, report: Report) -> None:
+    def __init__(self, descriptor: int | None, make: Make, report: Report) -> None:
         self._descriptor = descriptor
+        self._make = make
         self._report = report
-        self._queue: SimpleQueue[str | None] = SimpleQueue()  # its put may interrupt itself
+        self._waiting: deque[Said | None] = deque()  # its append may interrupt itself
+        self._asleep = False
+        self._wake: SimpleQueue[None] = SimpleQueue()  # and so may its put
         self._refused = 0
         self._failed = 0
         self._reported = 0
@@ -49,18 +58,24 @@ class LogWriter:
         """Lines that were lost so far."""
         return self._refused + self._failed
 
-    def put(self, line: str) -> None:
-        """Hand over one line without its line break; never waits, never raises."""
-        if self._closed or self._queue.qsize() >= LINES_MAX:
-            self._refused += 1
+    def put(self, said: Said) -> None:
+        """Hand over what was said; never waits, never raises."""
+        if self._closed or len(self._waiting) >= WAITING_MAX:
+            self._refused += said.size
         else:
-            self._queue.put(line)
+            self._hand_over(said)
+
+    def _hand_over(self, said: Said | None) -> None:
+        self._waiting.append(said)
+        if self._asleep:  # it looks once more after it has said so: nothing is left lying
+            self._asleep = False
+            self._wake.put(None)
 
     def close(self, timeout_s: float) -> bool:
         """Let the waiting lines be written; False where the time given was not enough."""
         if not self._closed:
             self._closed = True
-            self._queue.put(None)
+            self._hand_over(None)
         self._thread.join(timeout_s)
         in_time = not self._thread.is_alive()
         self._hurry = True
@@ -74,14 +89,25 @@ class LogWriter:
     # --- the thread ----------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while (line := self._queue.get()) is not None:
+        while (said := self._next()) is not None:
             if self._hurry:
-                self._failed += self._queue.qsize()  # this one and those before the end's mark
+                rest = (said, *self._waiting)
+                self._failed += sum(each.size for each in rest if each is not None)
                 return
-            self._report_dropped()
-            if not self._write(line):
-                self._failed += 1
+            for line in self._make(said):
+                self._report_dropped()
+                if not self._write(line):
+                    self._failed += 1
         self._report_dropped()
+
+    def _next(self) -> Said | None:
+        """What was said next; None: the end."""
+        while not self._waiting:
+            self._asleep = True
+            if not self._waiting:
+                self._wake.get()
+        self._asleep = False
+        return self._waiting.popleft()
 
     def _report_dropped(self) -> None:
         count = self.dropped - self._reported

@@ -7,51 +7,57 @@
 
 Each line has `ts` (UTC), `level`, `event` (snake_case, listed in events.py), `run` (the process's
 run), `turn` (the number of the last closed turn) and the event's own fields. Nothing here can
-raise into its caller or make it wait: lines are written by a thread (log_writer.py), and a line
-that cannot be made is counted as dropped.
+raise into its caller or make it wait: what is said is handed over as it is, and a thread makes
+lines of it, takes secrets out and writes them (log_writer.py). A line that cannot be made is
+counted as dropped.
+
+The thread is woken at once and writes line by line, without a buffer. Still a SIGKILL, or a loss
+of power, takes what it has not written yet: as a rule nothing, at most what the last few turns
+said. The journal has those turns all the same.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from types import NoneType
 from typing import Any, TextIO
 
-from daemon.observability.log_lines import FIRST, PRIORITIES, Form, Lines
+from daemon.observability.events import Telling
+from daemon.observability.log_lines import PRIORITIES, Form, Lines, Said
 from daemon.observability.log_writer import LogWriter
 from daemon.observability.redaction import Redaction
 
 CLOSE_WITHIN_S = 2.0
 
-_TAKEN = FIRST - {"turn"}
+_LASTING = (str, int, float, NoneType, Enum, Mapping, list, tuple, set, frozenset)
+"""What can be looked at later (a container that was said, nobody changes); all else becomes text
+where it is said."""
 
 
 class Log:
     """Where the daemon says what it does; `turn` is set by whoever closes turns."""
 
-    def __init__(self, bound: Any, writer: LogWriter, lines: Lines) -> None:
-        self._bound = bound
+    def __init__(self, writer: LogWriter, lines: Lines, level: str) -> None:
+        self.turn: int | None = None
         self._writer = writer
         self._lines = lines
-        self._unmade = 0
+        self._lowest = PRIORITIES[level]
+        self._unsaid = 0
         self._bridge: logging.Handler | None = None
-
-    @property
-    def turn(self) -> int | None:
-        """The number of the last closed turn; None before the first."""
-        return self._lines.turn
-
-    @turn.setter
-    def turn(self, seq: int) -> None:
-        self._lines.turn = seq
 
     @property
     def dropped(self) -> int:
         """Lines that were lost so far, whatever the reason."""
-        return self._unmade + self._writer.dropped
+        return self._unsaid + self._lines.unmade + self._writer.dropped
+
+    def says(self, level: str) -> bool:
+        """Whether what is said at that level becomes a line."""
+        return PRIORITIES[level] <= self._lowest
 
     def write_as(self, form: Form) -> None:
         """Write lines in another form from now on."""
@@ -92,13 +98,18 @@ class Log:
     def say(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
         """One line; `exc_info` (an exception) among the fields adds its traceback."""
         try:
-            if not _TAKEN.isdisjoint(fields):
-                fields = {f"{key}_" if key in _TAKEN else key: fields[key] for key in fields}
-            getattr(self._bound, level)(event, **fields)
+            if not self.says(level):
+                return
+            told = Telling(level, event, _lasting(level, fields))
         except Exception as error:  # noqa: BLE001 - a line that cannot be made must not end the turn
-            self._unmade += 1
-            with contextlib.suppress(Exception):
-                self._bound.error("log_line_failed", failed=event, error=type(error).__name__)
+            self._unsaid += 1
+            unsaid = {"failed": event, "error": type(error).__name__}
+            told = Telling("error", "log_line_failed", unsaid)
+        self.tell((told,), 1)
+
+    def tell(self, lines: Iterable[Telling], size: int) -> None:
+        """About `size` lines, which the thread makes from what changes no more."""
+        self._writer.put(Said(time.time_ns(), self.turn, lines, size))
 
     def take_over(self) -> None:
         """Say what libraries say with `logging` and `warnings` as events of this log."""
@@ -140,39 +151,31 @@ def configure(form: Form, stream: TextIO | None = None, *, run_id: str, level: s
     The stream's descriptor is duplicated, so that nobody who closes or redirects the stream later
     can make lines go elsewhere; a stream that is closed already takes no line.
     """
-    import structlog  # 0.1 s with what it imports, and only the daemon logs
-
     descriptor = _duplicate(sys.stderr if stream is None else stream)
     lines = Lines(
         form,
         run_id,
         Redaction(),
+        level=level,
         to_terminal=_is_terminal(descriptor),
         to_journal=_is_journal(descriptor),
     )
-
-    def logger(target: object) -> Any:
-        return structlog.wrap_logger(
-            target,
-            processors=[structlog.processors.format_exc_info, lines.stamp, lines.render],
-            wrapper_class=structlog.make_filtering_bound_logger(level),
-            context_class=dict,
-        ).bind()
-
-    returning = logger(structlog.ReturnLogger())
-
-    def report(count: int, error: str) -> str:
-        return str(returning.warning("log_lines_dropped", count=count, error=error))
-
-    writer = LogWriter(descriptor, report)
-    return Log(logger(_Sink(writer)), writer, lines)
+    return Log(LogWriter(descriptor, lines.made, lines.report), lines, level)
 
 
-class _Sink:
-    """What structlog calls with a finished line: a method for each level."""
+def _lasting(level: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as they are now: the thread looks at them later."""
+    lasting = dict(fields)
+    if "exc_info" in lasting:
+        from structlog.processors import format_exc_info
 
-    def __init__(self, writer: LogWriter) -> None:
-        self.debug = self.info = self.warning = self.error = self.critical = writer.put
+        lasting = dict(format_exc_info(None, level, lasting))
+    for key, value in lasting.items():
+        if isinstance(value, BaseException):
+            lasting[key] = f"{type(value).__name__}: {value}"
+        elif not isinstance(value, _LASTING):
+            lasting[key] = str(value)
+    return lasting
 
 
 def _duplicate(stream: TextIO | None) -> int | None:

@@ -1,7 +1,8 @@
 """The daemon's metrics: counted as turns close, shown when somebody asks.
 
     metrics = Metrics("nvda-hourly", ("NVDA",), TASKS, state, build={"version": "1.0"})
-    metrics.turn(turn, standing_of(account, latched=False), facts)
+    metrics.turn(turn, facts)
+    metrics.stand(standing_of(account, latched=False))
     server = serve("127.0.0.1:9108", {"/metrics": metrics.page})
 
 Counting is a few additions in the thread of the event loop; all else happens in the thread that
@@ -94,9 +95,8 @@ class Metrics:
 
     # --- what happens: called from the event loop ------------------------------------------------
 
-    def turn(self, turn: Turn, standing: Standing, facts: Iterable[LedgerRow] = ()) -> None:
-        """A turn is closed; `standing` is the account after it, `facts` what the ledger learnt."""
-        self._standing = standing
+    def turn(self, turn: Turn, facts: Iterable[LedgerRow] = ()) -> None:
+        """A turn is closed; `facts` is what the ledger learnt."""
         self.tallies.turns.add(self._spent_s)
         self._spent_s = 0.0
         try:
@@ -105,7 +105,7 @@ class Metrics:
             self.failures += 1
 
     def stand(self, standing: Standing) -> None:
-        """The account as it stands without a turn: the latch has changed, or the next bar."""
+        """The account as it stands now: after a turn, or the latch or the next bar has changed."""
         self._standing = standing
 
     def recovered(

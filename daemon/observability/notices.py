@@ -28,6 +28,10 @@ _NOT_IN_TIME = frozenset({
 })  # fmt: skip
 
 
+Look = Callable[[], Standing]
+"""Looks at the account as it stands now; that costs more than to know that it has not changed."""
+
+
 class Teller(Protocol):
     """Who takes notices."""
 
@@ -57,26 +61,32 @@ class Notices:
             self._day.see(turn)
         self._checks = {name: each for name, each in checks.items() if each.success}
 
-    def turn(self, turn: Turn, standing: Standing, facts: Iterable[LedgerRow]) -> None:
-        """A turn is closed."""
+    def turn(self, turn: Turn, standing: Look, facts: Iterable[LedgerRow]) -> None:
+        """A turn is closed; `standing` looks at the account after it."""
         self._day.see(turn)
         for fact in facts:
             self._fact(fact)
         if "fill" in self._events:
             for output in turn.outputs:
                 if isinstance(output, Fill):
-                    self._fill(output, standing)
+                    self._fill(output, standing())
         item = turn.input
-        if isinstance(item, Tick) and item.kind is TickKind.CLOSES:
-            self._summary(item, standing)
+        if (
+            isinstance(item, Tick)
+            and item.kind is TickKind.CLOSES
+            and "daily_summary" in self._events
+        ):
+            self._summary(item, standing())
+
+    def is_news(self, state: TradingState, *, latched: bool) -> bool:
+        """Whether trading is allowed otherwise than when somebody was told last."""
+        return (TradingState.HALTED if latched else state) != self._state
 
     def stand(self, standing: Standing, stopped_by: Callable[[], str]) -> None:
         """The account stands like this now; `stopped_by` says more where no hold says why."""
-        now = standing.state
-        if standing.latched:
-            now = TradingState.HALTED
-        if now == self._state:
+        if not self.is_news(standing.state, latched=standing.latched):
             return
+        now = TradingState.HALTED if standing.latched else standing.state
         before, self._state = self._state, now
         event: NoticeEvent = "halt" if now is TradingState.HALTED else "pause"
         if now is TradingState.ACTIVE:

@@ -89,10 +89,11 @@ class Redaction:
 
     def _key(self, key: Any) -> tuple[str, bool]:
         """A key as it is shown, and whether it names a secret; remembered, for keys recur."""
+        keys = self._keys  # a credential loaded just now, by another thread, makes another one
         name = self.text(str(key))
         known = (name, _SECRET_KEY.search(name) is not None)
-        if len(self._keys) < KEYS_MAX:
-            self._keys[key] = known
+        if len(keys) < KEYS_MAX:
+            keys[key] = known
         return known
 
     def _plain(self, value: Any, depth: int) -> Any:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ from daemon.live.opening import turn_of
 from daemon.live.recovery import Place
 from daemon.live.run import MakeSource, run
 from daemon.live.segments import Setup
+from daemon.observability.events import Telling
 from replay.live_feed import TapeSource, prepare
 from tests.replay.workshop import Workshop
 
@@ -166,6 +167,15 @@ class Silent:
     def say(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
         """Keep a line."""
         self.lines.append({"level": level, "event": event, **fields})
+
+    def says(self, level: str) -> bool:
+        """All of them."""
+        return True
+
+    def tell(self, lines: Iterable[Telling], size: int) -> None:
+        """Keep these lines."""
+        for line in lines:
+            self.say(*line)
 
     def without_secrets(self, text: str) -> str:
         """There are none here."""

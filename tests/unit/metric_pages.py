@@ -73,8 +73,8 @@ def told(metrics: Metrics, result: Result) -> Page:
 
 def counted(metrics: Metrics, turns: list[Turn], account: Account) -> Page:
     """What the metrics show after these turns."""
-    standing = standing_of(account, latched=False)
     for turn in turns:
-        metrics.turn(turn, standing)
+        metrics.turn(turn)
+    metrics.stand(standing_of(account, latched=False))
     assert metrics.failures == 0
     return scrape(metrics)

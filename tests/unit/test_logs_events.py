@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from daemon.core.events import Halt, TargetPosition
 from daemon.core.limits import Action, Limit, Limits
 from daemon.core.outputs import Output
 from daemon.journal.ledger import LedgerRow
-from daemon.observability.events import EVENTS, INSTANTS, output_event, tell
+from daemon.observability.events import EVENTS, INSTANTS, Telling, output_event, tell
 from tests.harness import Result, opens_ns, play
+from tests.unit.metric_pages import lived
 
 DAEMON = Path(__file__).resolve().parents[2] / "daemon"
 FLAT = (100, 100, 100, 100)
@@ -22,18 +23,48 @@ FLAT = (100, 100, 100, 100)
 class Heard:
     """A log that keeps what it is told."""
 
-    def __init__(self) -> None:
-        self.said: list[tuple[str, str, dict[str, Any]]] = []
+    def __init__(self, lowest: str = "info") -> None:
+        self.said: list[Telling] = []
+        self.sizes: list[int] = []
+        self._lowest = lowest
 
-    def say(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
-        self.said.append((level, event, dict(fields)))
+    def says(self, level: str) -> bool:
+        return level != "debug" or self._lowest == "debug"
+
+    def tell(self, lines: Iterable[Telling], size: int) -> None:
+        self.said += lines
+        self.sizes.append(size)
 
 
-def _said(result: Result) -> list[tuple[str, str, dict[str, Any]]]:
+def _said(result: Result) -> list[Telling]:
     heard = Heard()
     for turn in result.turns:
         tell(heard, turn)
     return heard.said
+
+
+def test_a_bar_like_any_other_wakes_nobody_who_does_not_want_to_hear_of_it() -> None:
+    turns = lived({"NVDA": [FLAT, FLAT]}, at={1: [TargetPosition("NVDA", 10)]}).turns
+    tick, quiet, ordered = turns
+    for turn, told_of in ((tick, 1), (quiet, 0), (ordered, 2)):
+        heard = Heard()
+        tell(heard, turn)
+        assert len(heard.said) == told_of
+        assert heard.sizes == ([told_of] if told_of else [])
+    everything = Heard("debug")
+    tell(everything, quiet)
+    assert [said.event for said in everything.said] == ["slice_closed"]
+    assert everything.sizes == [1]
+
+
+def test_a_prediction_that_failed_is_told() -> None:
+    failing = {("NVDA", 0): None, ("NVDA", 1): 0.01}
+    turns = lived({"NVDA": [FLAT, FLAT]}, predictions=failing).turns
+    heard = Heard()
+    for turn in turns:
+        tell(heard, turn)
+    assert [said.event for said in heard.said] == ["session", "slice_closed", "prediction_failed"]
+    assert heard.said[2].level == "warning"
 
 
 def test_a_turn_tells_its_input_and_each_output() -> None:

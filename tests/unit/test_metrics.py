@@ -226,19 +226,18 @@ def test_a_gap_lasts_until_a_later_bar_comes(tmp_path: Path) -> None:
 
 
 def test_facts_of_the_ledger_say_how_bars_ended(tmp_path: Path) -> None:
-    slices, account = _slices([FLAT, None, None, FLAT])
-    standing = standing_of(account, latched=False)
+    slices, _ = _slices([FLAT, None, None, FLAT])
     metrics = made(tmp_path)
 
     def fact(outcome: Outcome, slot: MarketSlice, kind: str = "gap") -> LedgerRow:
         return LedgerRow(kind, slot.end, "NVDA", slot.start, slot.end, outcome)
 
     early = [fact(Outcome.QUARANTINED, slices[1]), fact(Outcome.LATE, slices[0], kind="feed")]
-    metrics.turn(Turn(1, slices[0].end, slices[0], ()), standing, early)
+    metrics.turn(Turn(1, slices[0].end, slices[0], ()), early)
     again = [fact(Outcome.MISSING, slices[1]), fact(Outcome.REVISED, slices[0])]
-    metrics.turn(Turn(2, slices[1].end, slices[1], ()), standing, again)
+    metrics.turn(Turn(2, slices[1].end, slices[1], ()), again)
     third = [fact(Outcome.LATE, slices[0]), fact(Outcome.UNEXPECTED, slices[0])]
-    metrics.turn(Turn(3, slices[2].end, slices[2], ()), standing, third)
+    metrics.turn(Turn(3, slices[2].end, slices[2], ()), third)
     assert metrics.failures == 0
     assert scrape(metrics).all("bars_total") == {
         ("received", "NVDA"): 1, ("quarantined", "NVDA"): 1, ("missing", "NVDA"): 1,
@@ -420,7 +419,7 @@ def test_what_runs_and_what_it_costs(tmp_path: Path) -> None:
 def test_a_fault_in_counting_ends_no_turn(tmp_path: Path) -> None:
     metrics = made(tmp_path)
     result = lived({"NVDA": [FLAT], "AMD": [FLAT]})
-    metrics.turn(result.turns[-1], standing_of(result.account, latched=False))
+    metrics.turn(result.turns[-1])
     assert metrics.failures == 1
     assert scrape(metrics)("metrics_failures_total") == 1
 
