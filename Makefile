@@ -32,7 +32,7 @@ demo: $(VENV)/.installed ## the daemon on a bundled tape, killed and restarted, 
 	@PAPERTAPE=$(BIN)/papertape STATE=$(DEMO_STATE) sh ops/demo.sh
 
 test: browser service-tools fault-tools monitoring-tools lint references ## style, types, import rules, references, every test (PYTEST_ARGS=...)
-	$(PY) -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # --- papertape as a service of systemd (as root; systemd/README.md) ---------------------------------
 
