@@ -97,9 +97,13 @@ def market_of(script: Script, folder: Path) -> Market:
 
 
 def made_up(now_ns: int) -> Script:
-    """Return the script of a gateway that nobody described: NVDA, some weeks around now."""
+    """Return the script of a gateway that nobody described: NVDA, some weeks around now.
+
+    In minutes, so that it has whatever size of bars a daemon or `papertape probe` asks for.
+    """
     first = datetime.fromtimestamp((now_ns - 30 * DAY_NS) // SECOND_NS, UTC).date()
-    return Script(symbols={"NVDA": Symbol(con_id=4815747, walk=Walk(first=first, days=60))})
+    walked = Walk(first=first, days=60, size="1 min")
+    return Script(symbols={"NVDA": Symbol(con_id=4815747, walk=walked)})
 
 
 def read_table(path: Path, size: str) -> list[MarketBar]:

@@ -91,6 +91,16 @@ def test_a_gateway_in_good_health() -> None:
     assert gateway.log.orders == []
 
 
+def test_where_hour_bars_are_cut_is_told_and_no_matter() -> None:
+    market = market_of()
+    market["NVDA"].grid = "session"
+    found, _, _ = looked(market=market)
+    assert found["hour bars"].text == (
+        "begin at 09:30, 10:30, 11:30, 12:30, 13:30, 14:30, 15:30; papertape joins half hours"
+    )
+    assert found["NVDA bars"].text == "2026-11-23: all 7 expected"
+
+
 FINAL = "a bar is final {} s after its end; it is asked for after 5 s".format
 LATE = Finding(
     "history lag",
@@ -135,6 +145,7 @@ def test_the_look_that_is_like_the_last() -> None:
 
 UNSUBSCRIBED = "no market data subscription"
 NTP = "let NTP set this machine's clock"
+MUTE, LOGGED_IN = "does not answer as a gateway does", "is it TWS or the Gateway, logged in?"
 
 
 @pytest.mark.parametrize(
@@ -147,25 +158,38 @@ NTP = "let NTP set this machine's clock"
         (Refuse(code=354), "NVDA bars", UNSUBSCRIBED, "subscribe, and share it"),
         (CompetingSession(for_s=600), "NVDA bars", "another login of this user", "log the other"),
         (Refuse(code=162, text="pacing"), "NVDA bars", "asked too often", "wait ten minutes"),
-        (Refuse(code=321, for_s=60), "NVDA bars", "refused the request as invalid", ""),
-        (HalfStart(without="next_valid_id"), "connection", "does not answer as a gateway does", ""),
-        (HalfStart(without="accounts"), "connection", "does not answer as a gateway does", ""),
+        (Refuse(code=321, for_s=60), "NVDA bars", "321", "is bars.size one that it sells"),
+        (HalfStart(without="next_valid_id"), "connection", MUTE, LOGGED_IN),
+        (HalfStart(without="accounts"), "connection", MUTE, LOGGED_IN),
     ],
 )
 def test_what_is_wrong_says_what_to_change(
     fault: AnyFault, check: str, text: str, advice: str
 ) -> None:
     found, _, _ = looked(fault)
-    assert found[check].state == "fail"
+    assert [name for name, one in found.items() if one.state == "fail"] == [check]
     assert text in found[check].text
     assert advice in found[check].advice
 
 
 def test_servers_and_farms_that_are_down_are_told() -> None:
+    again = "wait until it is over, or log in at the gateway again"
     found, _, _ = looked(Upstream(down_s=600))
-    assert found["NVDA"].text == "the gateway says that it is not connected"
+    assert found["NVDA"] == Finding(
+        "NVDA", "fail", "the gateway says that it is not connected", again
+    )
     found, _, _ = looked(Farm(farm="history", down_s=600))
-    assert found["NVDA bars"].text == "Interactive Brokers' store of past bars is down; waiting"
+    assert found["NVDA bars"] == Finding(
+        "NVDA bars", "fail", "Interactive Brokers' store of past bars is down", again
+    )
+
+
+def test_what_is_wrong_with_all_is_told_once() -> None:
+    found, _, _ = looked(CompetingSession(for_s=600), start=OPEN)
+    assert [one.check for one in found.values() if one.state != "ok"] == ["NVDA bars"]
+    assert found["NVDA bars"].text == (
+        "another login of this user (a phone, another computer) took the market data"
+    )
 
 
 def test_what_the_gateway_says_meanwhile_is_told() -> None:
@@ -277,7 +301,9 @@ def test_a_host_that_nobody_knows_is_one_clear_line(
 ) -> None:
     path = config_in(tmp_path, "kind: ib, host: gateway.invalid")
     assert main(["probe", "--config", str(path), "--state", str(tmp_path / "state")]) == 1
-    assert "fail  connection  gateway.invalid:7497: " in capsys.readouterr().out
+    told = capsys.readouterr().out.splitlines()
+    assert told[1].startswith("fail  connection  gateway.invalid:7497: ")
+    assert told[2].split(maxsplit=1) == ["correct", "feed.host"]
 
 
 def test_a_config_without_a_gateway_is_refused(tmp_path: Path) -> None:

@@ -46,6 +46,21 @@ LAG_LOOKS = 15
 
 OK, NOTE, FAIL = "ok", "note", "fail"
 
+_AGAIN = "wait until it is over, or log in at the gateway again"
+ADVICE = {
+    Meaning.NO_CONTRACT: "correct `symbols` in the config",
+    Meaning.NO_PERMISSION: "subscribe, and share it with the paper account",
+    Meaning.COMPETING: "log the other one out, or use another user for papertape",
+    Meaning.PACING: "wait ten minutes",
+    Meaning.UPSTREAM_LOST: _AGAIN,
+    Meaning.RECONNECT: _AGAIN,
+    Meaning.HISTORY_FARM_BROKEN: _AGAIN,
+    Meaning.MARKET_FARM_BROKEN: _AGAIN,
+    Meaning.INVALID: "is bars.size one that it sells for this symbol? Else bring it up to date",
+    Meaning.FAILED: "run `papertape probe` again",
+}
+"""What to do where the gateway answers a request with an error."""
+
 
 class Finding(Struct, frozen=True):
     """What was looked at, how it is, and what to change (empty: nothing)."""
@@ -91,13 +106,12 @@ class Probe:
             for symbol in self._wanted.symbols
             if (contract := await self._contract(client, symbol)) is not None
         ]
-        for contract in known:
-            await self._bars(client, contract)
+        answered = [contract for contract in known if await self._bars(client, contract)]
         for line in dict.fromkeys(self._said()):
-            self._fail("servers", line, "wait until it is over, or log in at the gateway again")
-        if known:
-            await self._hour_edges(client, known[0])
-            await self._lag(client, known[0])
+            self._fail("servers", line, _AGAIN)
+        if answered:  # else why has been told
+            await self._hour_edges(client, answered[0])
+            await self._lag(client, answered[0])
 
     # --- the connection ---------------------------------------------------------------------------
 
@@ -132,12 +146,14 @@ class Probe:
         return None
 
     async def _connect_advice(self) -> str:
-        listening = [port for port in USUAL_PORTS if await self._is_open(port)]
-        if self._feed.port in listening:
+        if not await self._has_address():
+            return "correct feed.host"
+        if await self._is_open(self._feed.port):
             return (
                 "is it TWS or the Gateway, logged in? Allow this machine under API, Settings, "
                 "Trusted IPs"
             )
+        listening = [port for port in USUAL_PORTS if await self._is_open(port)]
         others = [f"{port} ({USUAL_PORTS[port]})" for port in listening]
         if others:
             return f"something listens at {', '.join(others)}: is that it? Correct feed.port"
@@ -145,6 +161,12 @@ class Probe:
             "start TWS or the Gateway, log in, and turn on API, Settings, Enable ActiveX and "
             "Socket Clients; else correct feed.host and feed.port"
         )
+
+    async def _has_address(self) -> bool:
+        with contextlib.suppress(OSError):
+            await asyncio.get_running_loop().getaddrinfo(self._feed.host, self._feed.port)
+            return True
+        return False
 
     async def _is_open(self, port: int) -> bool:
         with contextlib.suppress(OSError, TimeoutError):
@@ -171,7 +193,7 @@ class Probe:
             if row.meaning in ends:
                 broken.pop(ends[row.meaning], None)
             elif row.meaning in ends.values() or row.meaning is Meaning.COMPETING:
-                broken[row.meaning] = row.line.removesuffix("; waiting")
+                broken[row.meaning] = row.line.partition("; waiting")[0]
         yield from broken.values()
 
     # --- clock, contracts, hours, bars ------------------------------------------------------------
@@ -191,11 +213,11 @@ class Probe:
         try:
             found = await client.contracts(symbol, ANSWER_WITHIN_S)
         except AnsweredError as error:
-            line = row_of(error.code, error.text).line or str(error)
-            self._fail(symbol, line, "correct `symbols` in the config")
+            self._refused(symbol, error)
             return None
         if len(found) != 1:
-            self._fail(symbol, f"{len(found)} US stocks have it", "correct `symbols` in the config")
+            text = f"{len(found)} US stocks have it"
+            self._fail(symbol, text, ADVICE[Meaning.NO_CONTRACT])
             return None
         contract = found[0]
         self._ok(symbol, f"{contract.name}, {contract.primary_exchange}")
@@ -216,14 +238,14 @@ class Probe:
         if not found:
             self._ok(check, f"as the calendar's, to {date_text(max(stated))}")
 
-    async def _bars(self, client: IbClient, contract: Contract) -> None:
-        """Whether bars of the last session may be had, and are where they are expected."""
+    async def _bars(self, client: IbClient, contract: Contract) -> bool:
+        """Whether bars may be had; tell whether the last session's are where they are expected."""
         symbol, size = contract.symbol, self._wanted.size
         session = self._last_session()
         ask = HistoryAsk(session.closes, "1 D", PARTS[size][0])
         raw = await self._history(client, contract, ask, f"{symbol} bars")
         if raw is None:
-            return
+            return False
         made = BarMaker(self._calendar, size, self._wanted.grid).make(symbol, raw, session.closes)
         starts, _ = bar_edges(session.opens, session.closes, BAR_SIZES_NS[size], self._wanted.grid)
         here = {bar.start for bar in made.bars}
@@ -243,6 +265,7 @@ class Probe:
             self._note(f"{symbol} bars", text, "an illiquid symbol trades not every bar")
         else:
             self._ok(f"{symbol} bars", f"{day}: all {len(starts)} expected")
+        return True
 
     async def _history(
         self, client: IbClient, contract: Contract, ask: HistoryAsk, check: str
@@ -250,16 +273,15 @@ class Probe:
         try:
             return await client.history(contract, ask, ANSWER_WITHIN_S)
         except AnsweredError as error:
-            row = row_of(error.code, error.text)
-            if row.meaning is Meaning.NO_DATA:
+            if row_of(error.code, error.text).meaning is Meaning.NO_DATA:
                 return []
-            advice = {
-                Meaning.NO_PERMISSION: "subscribe, and share it with the paper account",
-                Meaning.COMPETING: "log the other one out, or use another user for papertape",
-                Meaning.PACING: "wait ten minutes",
-            }.get(row.meaning, "")
-            self._fail(check, row.line or str(error), advice)
+            self._refused(check, error)
             return None
+
+    def _refused(self, check: str, error: AnsweredError) -> None:
+        row = row_of(error.code, error.text)
+        line = "" if row.meaning is Meaning.INVALID else row.line.partition("; waiting")[0]
+        self._fail(check, line or str(error), ADVICE.get(row.meaning, ""))
 
     # --- what nobody has written down -------------------------------------------------------------
 
