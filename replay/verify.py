@@ -22,6 +22,7 @@ from daemon.errors import Exit, PapertapeError, RefusedError, one_line
 from daemon.feeds.times import iso_z
 from daemon.fees import load_fee_tables
 from daemon.journal.codec import decode_outputs, encode_outputs
+from daemon.journal.differences import output_difference
 from daemon.journal.reader import JournalReader, TurnRow
 from daemon.strategies.loader import strategy_source_sha256
 from replay.journal_blocks import read_equity
@@ -158,40 +159,25 @@ def _first_turn(recorded: Sequence[TurnRow], turns: Sequence[Turn]) -> tuple[int
         if (was.seq, was.instant, was.outputs) != (now.seq, now.instant, text):
             if was.seq != now.seq:
                 return _unmatched(was, now)
-            old, new = decode_outputs(was.outputs), now.outputs
-            return was.instant, _told(was.seq, was.instant, *_first_output(old, new))
+            old = decode_outputs(was.outputs)
+            return was.instant, _told(was.seq, was.instant, old, now.outputs)
     if len(recorded) > len(turns):
         was = recorded[len(turns)]
-        return was.instant, _told(
-            was.seq, was.instant, _short(decode_outputs(was.outputs)), "nothing"
-        )
+        return was.instant, _told(was.seq, was.instant, decode_outputs(was.outputs), ())
     if len(turns) > len(recorded):
         now = turns[len(recorded)]
-        return now.instant, _told(now.seq, now.instant, "nothing", _short(now.outputs))
+        return now.instant, _told(now.seq, now.instant, (), now.outputs)
     return None
 
 
 def _unmatched(was: TurnRow, now: Turn) -> tuple[int, str]:
     if was.seq < now.seq:
-        return was.instant, _told(
-            was.seq, was.instant, _short(decode_outputs(was.outputs)), "nothing"
-        )
-    return now.instant, _told(now.seq, now.instant, "nothing", _short(now.outputs))
+        return was.instant, _told(was.seq, was.instant, decode_outputs(was.outputs), ())
+    return now.instant, _told(now.seq, now.instant, (), now.outputs)
 
 
-def _first_output(old: Sequence[Output], new: Sequence[Output]) -> tuple[str, str]:
-    for was, now in zip(old, new, strict=False):
-        if was != now:
-            return repr(was), repr(now)
-    return _short(old[len(new) :]), _short(new[len(old) :])
-
-
-def _short(outputs: Sequence[Output]) -> str:
-    return repr(outputs[0]) if outputs else "nothing"
-
-
-def _told(seq: int, instant: int, was: str, now: str) -> str:
-    return f"turn {seq} at {iso_z(instant)}: recorded {was}; played again {now}"
+def _told(seq: int, instant: int, was: Sequence[Output], now: Sequence[Output]) -> str:
+    return f"turn {seq} at {iso_z(instant)}: {output_difference(was, now)}"
 
 
 def _first_row(ends: array[Any], equity: array[Any], again: Rerun) -> tuple[int, str] | None:

@@ -38,6 +38,7 @@ from daemon.journal.codec import (
     decode_predictions,
     encode_outputs,
 )
+from daemon.journal.differences import output_difference
 from daemon.journal.reader import JournalReader, SegmentRow, TurnRow
 from daemon.live.segments import Setup
 from daemon.models.protocol import Predictor
@@ -323,21 +324,9 @@ class _RecordedTurns:
             raise MismatchError(row.seq, text)
 
     def _differs(self, row: TurnRow, now: Sequence[Output]) -> None:
-        was, again = first_output(decode_outputs(row.outputs), now)
-        text = f"turn {row.seq} at {iso_z(row.instant)}: recorded {was}; played again {again}"
+        difference = output_difference(decode_outputs(row.outputs), now)
+        text = f"turn {row.seq} at {iso_z(row.instant)}: {difference}"
         raise MismatchError(row.seq, text)
-
-
-def first_output(old: Sequence[Output], new: Sequence[Output]) -> tuple[str, str]:
-    """The first outputs in which two turns differ, as texts."""
-    for was, now in zip(old, new, strict=False):
-        if was != now:
-            return repr(was), repr(now)
-    return _short(old[len(new) :]), _short(new[len(old) :])
-
-
-def _short(outputs: Sequence[Output]) -> str:
-    return repr(outputs[0]) if outputs else "nothing"
 
 
 def is_traded(item: Input) -> bool:
