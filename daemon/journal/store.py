@@ -46,6 +46,7 @@ LOG_BYTES_MAX = 1 << 24
 """What the write-ahead log is cut back to once a reader that made it grow has gone."""
 
 Row = tuple[Any, ...]
+Statement = tuple[str, Row]
 Job = Callable[[], Awaitable[None]]
 
 
@@ -80,8 +81,7 @@ class LiveJournal:
         checked here: `check_state` does that.
         """
         marked = _prepared(path)
-        # Python says BEGIN IMMEDIATE before the first INSERT: one wait for the thread less.
-        connecting = aiosqlite.connect(path, isolation_level="IMMEDIATE")
+        connecting = aiosqlite.connect(path, isolation_level=None)
         # A connection that nobody closed, or whose disk hangs, must not keep the process alive.
         connecting._thread.daemon = True  # noqa: SLF001 - there is no public way
         try:
@@ -145,8 +145,8 @@ class LiveJournal:
     ) -> None:
         """Store a turn and the facts that go with it, durably, or nothing.
 
-        `before_commit` is called between the last INSERT and COMMIT; what it raises undoes the
-        transaction. JournalFullError: nothing was stored, the same call may be repeated.
+        `before_commit` is called just before the statement that commits; what it raises undoes
+        the transaction. JournalFullError: nothing was stored, the same call may be repeated.
         JournalBrokenError: it must not be. A turn that is stored already is left as it is.
         """
         kind, item = encode_input(turn.input)
@@ -286,14 +286,17 @@ class LiveJournal:
         if _identity(self.path) != self._files:
             raise JournalBrokenError(f"{self.path}: it or its -wal was replaced while in use")
         ends = dict(self._ends)
-        chain: list[tuple[str, Row]] = []
+        chain: list[Statement] = []
         for table, row in rows:
             link = chained(ends[table.name].hash, *row)
             ends[table.name] = End(row[0], link)
             chain.append((table.insert, (*row, link)))
+        if len(chain) > 1:  # one row commits itself: a wait for the connection's thread less
+            chain = [("BEGIN IMMEDIATE", ()), *chain, ("COMMIT", ())]
+        *first, last = chain
         try:
-            for insert, values in chain:
-                await self._run(insert, values)
+            for statement, values in first:
+                await self._run(statement, values)
             if before_commit is not None:
                 before_commit()
         except BaseException as error:
@@ -302,7 +305,7 @@ class LiveJournal:
                 raise storage_error(self.path, error) from error
             raise
         try:
-            await self._run("COMMIT")
+            await self._run(*last)
         except sqlite3.Error as error:
             await self._roll_back()
             if not await self._holds(ends):

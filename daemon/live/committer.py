@@ -93,7 +93,7 @@ class Committer:
         if self.blocked is not None:
             self._log.info("journal_writable_again", turn=turn.seq)
             self.blocked = None
-            self.look(turn.instant)
+        self.look(turn.instant)
         self._turn = None
         self._after(turn, time.perf_counter() - started)
 
