@@ -13,6 +13,8 @@ on; what lies behind waits, so inputs come out in the order of the schedule:
 
 The deadline is the end + `decide_within_s`, or as much after the first bar that came later. What
 comes out by then is RECEIVED, later BACKFILLED. For bars of a closed slice see `closed_bars.py`.
+An arrival lets time pass to just before its instant alone: of what comes at one instant nothing is
+too late for the rest of it, and `due` is that instant until `advance` lets it pass.
 
 When no bar comes for `pause_after_s` after one has ended, or the feed is away so long in an open
 session, a Pause of source "feed" comes out. The Resume comes when the feed (`feed_health.py`) is up
@@ -84,6 +86,7 @@ class BarClock:
         self._awaited = Awaited(schedule, self._decide_ns)
         self._closed = ClosedBars()
         self._now = 0
+        self._passed = 0
 
     # --- what the feed says -------------------------------------------------------------------
 
@@ -94,7 +97,7 @@ class BarClock:
             self.gaps.unexpected(bar, now, "it came before its end")
         else:
             self._place(bar, now)
-        self._pass(now, now)
+        self._pass(now, now, now - 1)
 
     def absent(self, symbol: str, start: int, now: int, reason: str) -> None:
         """A healthy source has asked for this bar as often as it does: there is none."""
@@ -124,27 +127,26 @@ class BarClock:
             ends = self.gaps.rejected(one, now, command.reason)
         elif one is not None and one.bar is not None:
             ends = self._place(one.bar, now, alive=False)  # a person brings it
-        self._pass(now, now)
+        self._pass(now, now, now - 1)
         return ends
 
     def lost(self, now: int, reason: str) -> None:
         """The feed is away: that a bar does not come means nothing from here on."""
         now = self._before(now)
         self._move_feed(FeedTrigger.LOSE, now, "lost", reason)
-        self._pass(now, now)
+        self.advance(now)
 
     def restored(self, now: int) -> None:
         """The feed is back."""
-        now = self._before(now)
-        self._move_feed(FeedTrigger.RESTORE, now, "restored")
-        self._pass(now, now)
+        self._move_feed(FeedTrigger.RESTORE, self._before(now), "restored")
+        self.advance(now)
 
     # --- time and what comes out ----------------------------------------------------------------
 
     def advance(self, now: int) -> None:
         """Time has come this far. It never goes back: an earlier `now` counts as the latest."""
         now = self._at(now)
-        self._pass(now, now)
+        self._pass(now, now, now)
 
     def due(self) -> int | None:
         """The next instant at which `advance` must be called; None: nothing to wait for."""
@@ -154,7 +156,7 @@ class BarClock:
             found.append(head.instant)
         elif head is not None:
             found.append(head.slot.end if head.is_complete else self._deadline())
-        return min((at for at in found if at is not None and at > self._now), default=None)
+        return min((at for at in found if at is not None and at > self._passed), default=None)
 
     def next_bar(self) -> int | None:
         """The end of the next slice; None where the schedule has ended."""
@@ -183,9 +185,9 @@ class BarClock:
     # --- arrivals -----------------------------------------------------------------------------
 
     def _before(self, now: int) -> int:
-        """Let time pass to just before an arrival: what comes at a deadline comes in time."""
+        """Let time pass to just before an arrival."""
         now = self._at(now)
-        self._pass(now, now - 1)
+        self._pass(now, now - 1, now - 1)
         return now
 
     def _at(self, now: int) -> int:
@@ -211,7 +213,7 @@ class BarClock:
             self.gaps.unexpected(bar, now, words)
             return Outcome.UNEXPECTED
         if alive:
-            self._show_life(now)
+            self._move_feed(FeedTrigger.SHOW_LIFE, now, "alive")
         self.put_aside.forget(bar.symbol, bar.start)
         if waiting is None:
             return self._come_to_closed(slot, bar, now)
@@ -256,24 +258,25 @@ class BarClock:
         waiting = self._find(start, now)
         lacked = waiting is not None and waiting.lacks(symbol)
         if waiting is not None and lacked:
-            self._show_life(now)
+            self._move_feed(FeedTrigger.SHOW_LIFE, now, "alive")
             waiting.why[symbol] = why
-        self._pass(now, now)
+        self._pass(now, now, now - 1)
         return waiting.slot if waiting is not None and lacked else None
 
     # --- what comes out -------------------------------------------------------------------------
 
-    def _pass(self, now: int, until: int) -> None:
-        """Let out what is ready at `until`; `now` is the time it really is."""
-        while (why := self._ready(self._awaited.head, until)) is not None:
+    def _pass(self, now: int, by: int, until: int) -> None:
+        """Let out what is complete by `by`, and what time decides on by `until`; it is `now`."""
+        self._passed = max(self._passed, until)
+        while (why := self._ready(self._awaited.head, by, until)) is not None:
             self._come_out(now, why)
         self._watch(now, until)
 
-    def _ready(self, head: Waiting | Tick | None, until: int) -> str | None:
+    def _ready(self, head: Waiting | Tick | None, by: int, until: int) -> str | None:
         """Why bars may be missing from the head, which may come out; None while it may not."""
         if isinstance(head, Tick):
-            return "" if head.instant <= until else None
-        if head is None or head.slot.end > until:
+            return "" if head.instant <= by else None
+        if head is None or head.slot.end > by:
             return None
         if head.is_complete:
             return ""
@@ -330,9 +333,6 @@ class BarClock:
 
     # --- the feed's health and its hold ---------------------------------------------------------
 
-    def _show_life(self, now: int) -> None:
-        self._move_feed(FeedTrigger.SHOW_LIFE, now, "alive")
-
     def _move_feed(self, trigger: FeedTrigger, now: int, event: str, reason: str = "") -> None:
         if self.feed.move(trigger, now, reason):
             self.gaps.feed(event, now, reason)
@@ -343,7 +343,7 @@ class BarClock:
         if alarm_at is not None and alarm_at <= until:
             assert isinstance(head, Waiting), "only a bar can fail to come"
             self._raise_alarm(head.slot, now)
-        overdue = isinstance(head, Waiting) and head.slot.end <= until
+        overdue = isinstance(head, Waiting) and head.slot.end <= now
         if self._rules.resume_after == "backfilled" and not overdue and self._is_stable(until):
             self._resume(now)
 

@@ -55,6 +55,16 @@ def test_the_limit_of_deciding(came: str, word: str) -> None:
     assert day.until("11:29:59") == []  # late is not lost: no pause
 
 
+def test_all_that_comes_at_the_very_deadline_comes_in_time() -> None:
+    day = Day(symbols=(*TWO, "MU"), start="09:30")
+    assert day.bar("10:30", "10:31") == []
+    assert day.due() == "10:31"  # the instant is not over
+    assert day.bar("10:30", "10:31", "AMD") == []
+    assert day.until("10:31") == ["10:31 slice 10:30 NVDA,AMD-MU"]
+    assert day.due() == "11:30"
+    assert day.bar("10:30", "10:31", "MU") == ["late slice 10:30 MU"]
+
+
 def test_an_absent_bar_is_missing_and_its_slice_closes() -> None:
     day = Day(start="09:30")
     assert day.absent("10:30", "10:30:52") == ["slice 10:30 -NVDA"]
