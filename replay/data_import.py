@@ -13,8 +13,9 @@ from daemon.core.events import Bar, Split
 from daemon.core.units import SECOND_NS
 from daemon.corporate_actions import read_actions
 from daemon.data.files import read_series, write_series
-from daemon.data.folder import BarFile, DataFolder, write_whole
+from daemon.data.folder import BarFile, DataFolder
 from daemon.data.progress import Progress
+from daemon.data.replacing import write_whole
 from daemon.data.series import (
     NO_VOLUME,
     Key,

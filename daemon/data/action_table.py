@@ -11,7 +11,8 @@ from typing import Any
 from daemon.core.events import CorporateAction, Dividend, Split
 from daemon.core.units import MICROS_PER_USD
 from daemon.corporate_actions import COLUMNS, parse_corporate_actions, read_actions
-from daemon.data.folder import DataFolder, write_whole
+from daemon.data.folder import DataFolder
+from daemon.data.replacing import write_whole
 from daemon.errors import Exit, RefusedError, UsageError
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.times import date_text, number_date, parse_date

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from daemon.config.models import BAR_FILE_WORDS
 from daemon.core.events import Split
-from daemon.data.folder import write_whole
+from daemon.data.replacing import write_whole
 from daemon.errors import RefusedError
 from daemon.feeds.times import date_text, iso_z, parse_date, parse_iso, zone_date
 from daemon.text_table import EXCHANGE_ZONE

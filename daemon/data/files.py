@@ -18,7 +18,8 @@ import msgspec
 from msgspec import Struct
 
 from daemon.core.events import Split
-from daemon.data.folder import BarFile, write_whole
+from daemon.data.folder import BarFile
+from daemon.data.replacing import write_together
 from daemon.data.series import Key, Numbers, Seen, Series, in_order
 from daemon.errors import RefusedError
 from daemon.feeds.times import iso_z, parse_iso, zone_date
@@ -88,29 +89,27 @@ def read_series(file: BarFile, grid: str, adjustment: str) -> Series:
 
 
 def write_series(file: BarFile, series: Series) -> None:
-    """Replace the files of a series.
-
-    What is left behind by a crash between two of them is made good by merging the same again: the
-    bars themselves come last.
-    """
+    """Replace the files of a series, all of them or none."""
     starts = series.starts
     revised = list(series.revised())
+    contents = dict[Path, str]()
     if revised or file.revisions.exists():
         rows = [
             (iso_z(start), *_cells(one.numbers), iso_z(one.seen) if one.seen else "", one.source)
             for start, sightings in revised
             for one in sightings
         ]
-        write_whole(file.revisions, _csv(REVISIONS_HEADER, rows))
+        contents[file.revisions] = _csv(REVISIONS_HEADER, rows)
     key = series.key
     about = About(
         key.symbol, key.size, key.grid, series.adjustment, series.adjusted_until,
         [(split.effective, split.numerator, split.denominator) for split in series.splits],
         list(_runs(series, starts)),
     )  # fmt: skip
-    write_whole(file.about, msgspec.json.format(msgspec.json.encode(about)) + b"\n")
+    contents[file.about] = msgspec.json.format(msgspec.json.encode(about)).decode() + "\n"
     current = [(iso_z(start), *_cells(series.bars[start][0].numbers)) for start in starts]
-    write_whole(file.path, _csv(HEADER, current))
+    contents[file.path] = _csv(HEADER, current)
+    write_together(contents)
 
 
 def _runs(series: Series, starts: list[int]) -> Iterator[tuple[str, str, str]]:

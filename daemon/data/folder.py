@@ -13,12 +13,14 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from daemon.config.models import BAR_FILE_WORDS
-from daemon.errors import BusyError, RefusedError
+from daemon.data.replacing import finish, make_folder, not_written
+from daemon.errors import BusyError
+from daemon.state_directory import give_to_owner
 
 _NAME = re.compile(rf"(.+)_({'|'.join(BAR_FILE_WORDS.values())})\.csv")
 _SIZES = {word: size for size, word in BAR_FILE_WORDS.items()}
@@ -43,7 +45,10 @@ class BarFile(NamedTuple):
 
 
 class DataFolder:
-    """The files of one data folder; nothing is made before it is written."""
+    """The files of one data folder; nothing is made before it is written.
+
+    Whoever changes a file holds the folder (`held`).
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -69,48 +74,33 @@ class DataFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """The folder, for whoever changes it; BusyError where somebody else does."""
+        """The folder, for whoever changes it; BusyError where somebody else does.
+
+        What an interrupted job had decided is finished first.
+        """
+        lock = self.path / ".lock"
         try:
-            self.path.mkdir(mode=0o750, parents=True, exist_ok=True)
-            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            make_folder(self.path)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            give_to_owner(lock, self.path)
         except OSError as error:
-            raise RefusedError(
-                f"{self.path}: the data folder cannot be written ({error.strerror})"
-            ) from None
+            raise not_written(lock, error) from None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._hold(descriptor)
+            for folder in (self.path, self.raw, self.processed):
+                finish(folder)
             yield
-        except BlockingIOError:
-            raise BusyError(
-                f"{self.path}: another data job is at work here: try again when it has ended"
-            ) from None
         finally:
             os.close(descriptor)
 
-
-def write_whole(path: Path, text: str | bytes) -> None:
-    """Replace a file by its new content: a reader, or a crash, finds the old one or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    data = text.encode() if isinstance(text, str) else text
-    try:
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _keep_owner(path, temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise RefusedError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _keep_owner(path: Path, temporary: Path) -> None:
-    """What root writes into a daemon's folder must stay the daemon's."""
-    here: Any = path if path.exists() else path.parent
-    if path.exists():
-        temporary.chmod(path.stat().st_mode & 0o777)
-    if os.geteuid() == 0:
-        owner = here.stat()
-        os.chown(temporary, owner.st_uid, owner.st_gid)
+    def _hold(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "?"
+            raise BusyError(
+                f"{self.path}: process {holder} is at work here, another data job: try again when "
+                f"it has ended"
+            ) from None
+        with suppress(OSError):  # a full disk: the lock holds all the same
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode().ljust(16), 0)

@@ -19,7 +19,7 @@ from daemon.journal.integrity import JournalEnds, check_file
 from daemon.journal.mark import End, MarkFile
 from daemon.journal.readonly import ReadOnlyFile
 from daemon.journal.tables import MARKED, SEGMENTS, TURNS
-from daemon.state_directory import JOURNAL, MARK
+from daemon.state_directory import JOURNAL, MARK, give_to_owner
 
 ARCHIVE = "archive"
 REASON = "reason.txt"
@@ -52,7 +52,7 @@ def restore(
     target, incoming = state / JOURNAL, state / f"{JOURNAL}.new"
     incoming.unlink(missing_ok=True)
     ends = copy_journal(file, incoming)
-    _give_to_owner(incoming, state)
+    give_to_owner(incoming, state)
     place = _put_away(state, f"restore of {file}", now)
     # With the copy's mark in place, a journal is missed until the copy is there as well.
     _replace_mark(state, ends)
@@ -115,7 +115,7 @@ def _put_away(state: Path, reason: str, now: datetime | None) -> Path | None:
         (place / REASON).write_text(f"{reason}\n", "utf-8")
         sync_file(place / REASON)
         for made in (folder, place, place / REASON):
-            _give_to_owner(made, state)
+            give_to_owner(made, state)
         for changed in (place, folder, state):
             sync_directory(changed)
     except OSError as error:
@@ -127,16 +127,9 @@ def _replace_mark(state: Path, ends: dict[str, End]) -> None:
     """A new file: the old one is in the archive as well."""
     incoming = state / f"{MARK}.new"
     MarkFile(incoming, {table.name: ends.get(table.name, End()) for table in MARKED}).close()
-    _give_to_owner(incoming, state)
+    give_to_owner(incoming, state)
     incoming.replace(state / MARK)
     sync_directory(state)
-
-
-def _give_to_owner(path: Path, state: Path) -> None:
-    """What root makes must stay usable for the daemon's user."""
-    if os.geteuid() == 0:
-        owner = state.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _remove(state: Path, names: tuple[str, ...]) -> None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from daemon.core.units import SECOND_NS
 from daemon.feeds.times import iso_z, parse_iso
+from daemon.state_directory import give_to_owner
 
 FOLDER = "checks"
 ALWAYS = ("parity", "drill")
@@ -37,11 +38,14 @@ def write_check(state: Path, name: str, ended: int, *, success: bool, **details:
     """Replace the result of a check; `details` are kept with it, as JSON."""
     assert _NAME.fullmatch(name), f"not a name of a check: {name}"
     folder = state / FOLDER
-    folder.mkdir(mode=0o750, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(mode=0o750)
+        give_to_owner(folder, state)
     path = folder / f"{name}.json"
     document = {"check": name, "success": success, "ended": iso_z(ended), **details}
     temporary = folder / f".{name}.{os.getpid()}"
     temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    give_to_owner(temporary, folder)
     temporary.replace(path)
     return path
 

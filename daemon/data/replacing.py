@@ -1,0 +1,112 @@
+"""Files that are replaced whole, one or several together, whatever ends the process meanwhile.
+
+The new contents are written beside the old ones first. Of several files a list of them is then put
+in place: from that moment on they count as replaced, and whoever holds the folder next finishes
+what an interrupted job could not, or drops what it had not yet decided.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from daemon.control.latch import sync_directory
+from daemon.errors import NotPermittedError, PapertapeError, RefusedError
+from daemon.state_directory import give_to_owner
+
+DECIDED = ".decided"
+"""The list: one name a line."""
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Replace a file by its new content: a reader, or a crash, finds the old one or the new one."""
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        make_folder(path.parent)
+        _write_new(path, data)
+        _new(path).replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            _new(path).unlink()
+        raise not_written(path, error) from None
+
+
+def write_together(contents: Mapping[Path, str]) -> None:
+    """Replace several files of one folder: all of them, or none."""
+    paths = list(contents)
+    folder = paths[0].parent
+    assert all(path.parent == folder for path in paths), "one folder, one list"
+    at = folder
+    try:
+        make_folder(folder)
+        for path, content in contents.items():
+            at = path
+            _write_new(path, content.encode())
+        at = folder / DECIDED
+        _write_new(at, "".join(f"{path.name}\n" for path in paths).encode())
+        sync_directory(folder)
+        _new(at).replace(at)
+        sync_directory(folder)
+    except OSError as error:
+        if not (folder / DECIDED).exists():
+            drop_undecided(folder)
+        raise not_written(at, error) from None
+    finish(folder)
+
+
+def finish(folder: Path) -> None:
+    """Put in place what was decided before the process that decided it ended; drop the rest."""
+    decided = folder / DECIDED
+    try:
+        names = decided.read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return drop_undecided(folder)
+    try:
+        for name in names:
+            with suppress(FileNotFoundError):  # it was renamed before the interruption
+                _new(folder / name).replace(folder / name)
+        sync_directory(folder)
+        decided.unlink()
+    except OSError as error:
+        raise not_written(folder, error) from None
+    return drop_undecided(folder)
+
+
+def drop_undecided(folder: Path) -> None:
+    """Remove what was written beside files and replaced none."""
+    for left in folder.glob(".*.new"):
+        with suppress(OSError):  # a later job finds it again
+            left.unlink()
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, for the same owner."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(mode=0o750, exist_ok=True)
+    give_to_owner(path, path.parent)
+
+
+def not_written(path: Path, error: OSError) -> PapertapeError:
+    """What to tell of a file that could not be written."""
+    kind = NotPermittedError if isinstance(error, PermissionError) else RefusedError
+    return kind(f"{path}: cannot be written ({error.strerror or error}); what was there is kept")
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    new = _new(path)
+    with new.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    if path.exists():
+        new.chmod(path.stat().st_mode & 0o777)
+    give_to_owner(new, path if path.exists() else path.parent)
