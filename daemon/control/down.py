@@ -11,19 +11,35 @@ from daemon.control.status import down_document
 from daemon.errors import RefusedError
 from daemon.feeds.calendar import Calendar, load_calendar
 from daemon.fees import load_fee_tables
+from daemon.journal.integrity import open_journal
 from daemon.journal.reader import JournalReader
+from daemon.live.opening import as_recorded
 from daemon.live.recovery import MismatchError, Rerun, rerun
 from daemon.live.segments import setup_of
-from daemon.state_directory import JOURNAL
 from daemon.tasks import TaskFailedError
 
 
 def down_standing(state: Path) -> dict[str, Any]:
-    """The account as its last committed turn left it."""
-    reader = JournalReader(state / JOURNAL)
+    """The account as its last committed turn left it.
+
+    Where its turns do not come out as recorded, it is what their outputs add up to, HALTED as the
+    next start will be; `not_played_again` says why.
+    """
     try:
-        again = rerun_last(reader, state)
-        return down_document(again, Latch(state), _calendar(again, state), _gaps(reader))
+        reader = open_journal(state)
+    except RefusedError as error:
+        if not Latch(state).is_set():
+            raise
+        raise RefusedError(*error.lines, "HALT is there: it will start HALTED") from error
+    try:
+        opened = as_recorded(reader, state)
+        again, differs = opened.rerun, None
+        if opened.new_segment is not None:
+            again.segment, differs = reader.segments()[-1], opened.notes[0]
+        document = down_document(again, Latch(state), _calendar(again, state), _gaps(reader))
+        if differs is not None:
+            document["digest"] = None  # that of another segment, which the next start opens
+        return {**document, "not_played_again": differs}
     finally:
         reader.close()
 

@@ -15,11 +15,12 @@ from daemon.control.latch import Latch
 from daemon.core.outputs import StateChanged
 from daemon.core.trading_state import TradingState
 from daemon.errors import BusyError, Exit, NotPermittedError, PapertapeError
-from daemon.feeds.times import iso_z
+from daemon.feeds.times import zone_text
 from daemon.journal.codec import decode_outputs
 from daemon.journal.reader import JournalReader
 from daemon.paths import as_owner
 from daemon.state_directory import JOURNAL, owner_of
+from daemon.text_table import EXCHANGE_ZONE
 
 ACKNOWLEDGED_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.05
@@ -45,7 +46,7 @@ def kill(state: Path, *, reason: str, flatten: bool) -> int:
     print("latched" + (" already" if already else "") + ": no new order is accepted")
     process = owner_of(state)
     if process is None:
-        print("the daemon is down: it will start HALTED (`papertape reset` lifts it)")
+        print("the daemon is down: it will start HALTED (`papertape reset --reason TEXT` lifts it)")
         return Exit.OK
     since = _last_seq(state)
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -56,7 +57,8 @@ def kill(state: Path, *, reason: str, flatten: bool) -> int:
         if found is not None:
             seq, instant = found
             word = "HALTED already since" if seq <= since else "HALTED at"
-            print(f"{word} turn {seq} ({iso_z(instant)}), acknowledged by process {process}")
+            when = zone_text(instant, EXCHANGE_ZONE)
+            print(f"{word} turn {seq} ({when}), acknowledged by process {process}")
             _say_positions(state, flatten=flatten)
             return Exit.OK
         if owner_of(state) is None:

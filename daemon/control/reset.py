@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from pathlib import Path
 
 from daemon.control.client import NotListeningError
 from daemon.control.killswitch import KillSwitch
 from daemon.control.status import told_changes
+from daemon.control.status_text import local
 from daemon.control.verbs import tell
 from daemon.core.events import Reset
 from daemon.core.outputs import CommandRefused
 from daemon.core.trading_state import HoldSource
 from daemon.core.turn import Turn
+from daemon.endings import say
 from daemon.errors import Exit, UsageError
 from daemon.live.opening import Opened, open_as_recorded
 from daemon.state_directory import StateDirectory
@@ -44,17 +45,14 @@ def _reset_here(path: Path, reason: str, accept: str | None) -> int:
         switch.attach(state.latch)
         turn = asyncio.run(_commit_reset(state, opened, reason, accept))
         refused = any(isinstance(output, CommandRefused) for output in turn.outputs)
-        for line in told_changes(turn, opened.rerun.account):
-            print(
-                line if not refused else f"papertape: {line}",
-                file=sys.stderr if refused else sys.stdout,
-            )
+        account = opened.rerun.account
+        lines = map(local, told_changes(turn, account) if turn.outputs else ())
         if refused:
-            return Exit.CHECK_FAILED
+            return say(Exit.CHECK_FAILED, *lines)
+        for line in lines:
+            print(line)
         switch.release(switch.kills)
-        print(
-            f"the latch is lifted: the daemon will start {opened.rerun.account.control.state.name}"
-        )
+        print(f"the latch is lifted: the daemon will start {account.control.state.name}")
     return Exit.OK
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from daemon.feeds.times import parse_iso, zone_text
+from daemon.feeds.times import in_zone, parse_iso, zone_text
+from daemon.text_table import EXCHANGE_ZONE
 
-ZONE = "America/New_York"
 Document = Mapping[str, Any]
 
 
@@ -17,7 +17,7 @@ def render(document: Document) -> str:
 
 
 def _lines(document: Document) -> Iterator[str]:
-    yield _row("account", f"{document['name']}   {_process(document['daemon'])}")
+    yield from _account(document)
     yield from _trading(document)
     yield _row(
         "equity",
@@ -30,33 +30,64 @@ def _lines(document: Document) -> Iterator[str]:
     yield from _foot(document)
 
 
-def _process(daemon: Document) -> str:
+def _account(document: Document) -> Iterator[str]:
+    daemon, name = document["daemon"], document["name"]
+    blocked = daemon.get("blocked")
     if not daemon["running"]:
-        return "daemon DOWN (this is what its journal says)"
-    text = f"process {daemon.get('process', '?')}"
-    if daemon.get("started"):
-        text += f", up since {when(daemon['started'])}"
-    if daemon.get("blocked"):
-        text += f"; BLOCKED: {daemon['blocked']}"
-    return text
+        process = "daemon DOWN (this is what its journal says)"
+    else:
+        process = f"process {daemon.get('process', '?')}"
+        if daemon.get("started"):
+            process += f", up since {when(daemon['started'])}"
+        if blocked:
+            process += "   BLOCKED"
+    yield _row("account", f"{name}   {process}")
+    if blocked:
+        yield _row("", f"{blocked} (`papertape kill` works all the same)")
 
 
 def _trading(document: Document) -> Iterator[str]:
-    state = document["state"]
     warming = document["warming"]
-    if warming is not None:
-        state += f"   WARMING {warming['seen']}/{warming['needed']}"
-    yield _row("trading", state)
+    warm = "" if warming is None else f"   WARMING {warming['seen']}/{warming['needed']}"
+    yield _row("trading", f"{_state(document)}{warm}")
     for hold in document["holds"]:
-        reason = hold["reason"] or "no reason given"
+        reason = local(hold["reason"]) or "no reason given"
         yield _row("", f"{hold['level']} by {hold['source']} since {when(hold['since'])}: {reason}")
+    if document.get("not_played_again"):
+        yield _row("", "this is what the recorded turns add up to and what the next start begins")
+        yield _row("", "with, though they do not come out as recorded: see `papertape verify`")
     if document["latch"] is not None:
-        said = document["latch"]
-        by = f" by {said['source']}" if said["source"] else ""
-        yield _row("latch", f"set{by}{', and flatten' if document['flatten'] else ''}")
-        yield _row("", "`papertape reset --reason …` lifts it")
-    elif document["holds"]:
+        yield _row("latch", _latch(document))
+    yield from _what_lifts(document)
+
+
+def _what_lifts(document: Document) -> Iterator[str]:
+    holds = document["holds"]
+    if document["latch"] is not None or document["state"] == "HALTED":
+        accept = " --accept mismatch" if any(one["source"] == "mismatch" for one in holds) else ""
+        yield _row("", f"`papertape reset --reason TEXT{accept}` lifts it")
+    elif any(one["source"] != "feed" for one in holds):
         yield _row("", "`papertape resume` lifts what is below a halt, the feed's hold excepted")
+    elif holds:
+        yield _row("", "a stable feed lifts it")
+
+
+def _state(document: Document) -> str:
+    """The trading state; that of the latch where the journal does not know of it yet."""
+    state: str = document["state"]
+    if not document["latched"] or state == "HALTED":
+        return state
+    if document["daemon"]["running"]:
+        return f"HALTED by the latch ({state} in the journal: its turn is not committed yet)"
+    return f"HALTED by the latch at the next start ({state} in the journal)"
+
+
+def _latch(document: Document) -> str:
+    said = document["latch"]
+    by = f" by {said['source']}" if said["source"] else ""
+    known = any(hold["reason"] == said["reason"] for hold in document["holds"])
+    why = "" if known or not said["reason"] else f": {local(said['reason'])}"
+    return f"set{by}{', and flatten' if document['flatten'] else ''}{why}"
 
 
 def _positions(positions: Sequence[Document]) -> Iterator[str]:
@@ -97,12 +128,10 @@ def _feed(document: Document) -> Iterator[str]:
     if gaps:
         yield _row("gaps", ", ".join(f"{count} {outcome}" for outcome, count in gaps.items()))
     aside = [] if feed is None else feed.get("quarantined", [])
-    for place, one in enumerate(aside):
-        yield _row(
-            "" if place else "quarantined", f"{one['symbol']} {when(one['start'])}: {one['reason']}"
-        )
+    for one in aside:
+        yield _row("", f"quarantined: {one['symbol']} {when(one['start'])}, {one['reason']}")
     if aside:
-        yield _row("", "`papertape data release` or `reject` SYMBOL START judges one")
+        yield _row("", "`papertape data release SYMBOL START` or `data reject` judges one")
 
 
 def _foot(document: Document) -> Iterator[str]:
@@ -117,10 +146,11 @@ def _foot(document: Document) -> Iterator[str]:
         f"{versions['strategy']}, model {model['kind'] or 'none'}"
         + (f" {model['sha256'][:8]}" if model["sha256"] else ""),
     )
+    digest = document["digest"]
     yield _row(
         "journal",
-        f"turn {document['last_turn']}, segment {document['segment']}, digest "
-        f"{document['digest'][:12]}",
+        f"turn {document['last_turn']}, segment {document['segment']}"
+        + (f", digest {digest[:12]}" if digest else ""),
     )
 
 
@@ -159,7 +189,12 @@ def flatten_lines(document: Document) -> list[str]:
 
 def when(iso: str) -> str:
     """An instant in exchange time."""
-    return zone_text(parse_iso(iso), ZONE)
+    return zone_text(parse_iso(iso), EXCHANGE_ZONE)
+
+
+def local(text: str) -> str:
+    """A text of the daemon's, its instants in exchange time."""
+    return in_zone(text, EXCHANGE_ZONE)
 
 
 def _row(name: str, text: str) -> str:

@@ -23,6 +23,7 @@ _DAY = r"\d{4}(?P<dash>-?)\d\d(?P=dash)\d\d"
 _CLOCK = r"\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?"
 _OFFSET = r"Z|z|[+-]\d\d(?::?\d\d)?"
 _ISO = rf"(?P<day>{_DAY})[T ](?P<clock>{_CLOCK}) ?(?P<zone>{_OFFSET})"
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z", re.ASCII)
 _WHEN = (
     rf"(?:(?P<day>{_DAY})(?:[T ](?=\d\d:)|(?!\d)))?(?P<clock>{_CLOCK})?"
     rf"(?: ?(?P<offset>{_OFFSET})| (?P<zone>[A-Za-z]\S*))?"
@@ -101,6 +102,18 @@ def zone_text(instant: int, zone: str) -> str:
     """An instant as a person in `zone` reads it, seconds only if there are some."""
     shown = datetime.fromtimestamp(instant // SECOND_NS, zone_info(zone))
     return shown.strftime("%Y-%m-%d %H:%M:%S" if shown.second else "%Y-%m-%d %H:%M")
+
+
+def in_zone(text: str, zone: str) -> str:
+    """A recorded text as a person in `zone` reads it: its ISO-8601 instants in that zone."""
+
+    def read(found: re.Match[str]) -> str:
+        try:
+            return zone_text(parse_iso(found[0]), zone)
+        except (ValueError, OverflowError):  # what a person typed may look like one and be none
+            return found[0]
+
+    return _STAMP.sub(read, text)
 
 
 def date_number(day: date) -> int:

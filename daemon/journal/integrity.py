@@ -14,7 +14,7 @@ from typing import NamedTuple
 from daemon.errors import RefusedError
 from daemon.journal.codec import GENESIS, chained
 from daemon.journal.mark import DamagedMarkError, End, Ends, read_mark
-from daemon.journal.reader import version_of
+from daemon.journal.reader import JournalReader, version_of
 from daemon.journal.readonly import RESTORE, ReadOnlyFile
 from daemon.journal.tables import (
     CLOSINGS,
@@ -87,6 +87,15 @@ def known_mark(path: Path) -> tuple[Ends | None, str | None]:
     if marked is None and path.with_name(JOURNAL).exists():
         return None, f"{path}: missing; it is written anew"
     return marked, None
+
+
+def open_journal(state: Path) -> JournalReader:
+    """A daemon's journal, to be read; RefusedError says why there is none."""
+    path = state / JOURNAL
+    if not path.exists():
+        refuse_missing(path)
+        raise RefusedError(f"{state}: there is no account yet: `papertape run` begins one")
+    return JournalReader(path)
 
 
 def refuse_missing(path: Path) -> None:

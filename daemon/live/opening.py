@@ -107,23 +107,32 @@ def open_as_recorded(state: Path) -> Opened:
 
     Its model is not asked: a slice must not be admitted.
     """
-    ends = check_state(state)
+    check_state(state)
     reader = JournalReader(state / JOURNAL)
     try:
-        segments = reader.segments()
-        if not segments:
-            raise RefusedError(f"{reader.path}: nothing has been committed yet")
-        segment = segments[-1]
-        setup = setup_of(segment.manifest, load_fee_tables(), state, reader.path)
-        try:
-            return Opened(rerun(reader, segment, setup), None, [])
-        except (MismatchError, TaskFailedError) as error:
-            opened = _from_outputs(reader, segment, setup, ends.last_seq, str(error))
-            assert opened.new_segment is not None, "it cannot go on"
-            opened.new_segment.manifest = segment.manifest  # the model's hash among the rest
-            return opened
+        return as_recorded(reader, state)
     finally:
         reader.close()
+
+
+def as_recorded(reader: JournalReader, state: Path) -> Opened:
+    """The last segment played again with what it traded with.
+
+    Where it does not come out as recorded: what the next start would begin with.
+    """
+    segments, last = reader.segments(), reader.last_turn()
+    if not segments:
+        raise RefusedError(f"{reader.path}: nothing has been committed yet")
+    segment = segments[-1]
+    setup = setup_of(segment.manifest, load_fee_tables(), state, reader.path)
+    try:
+        return Opened(rerun(reader, segment, setup), None, [])
+    except (MismatchError, TaskFailedError) as error:
+        last_seq = 0 if last is None else last.seq
+        opened = _from_outputs(reader, segment, setup, last_seq, str(error))
+        assert opened.new_segment is not None, "it cannot go on"
+        opened.new_segment.manifest = segment.manifest  # the model's hash among the rest
+        return opened
 
 
 def _recovered(

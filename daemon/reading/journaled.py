@@ -10,8 +10,8 @@ from typing import Any
 
 from daemon.errors import RefusedError
 from daemon.feeds.times import date_text, iso_z, parse_iso, zone_date
+from daemon.journal.integrity import open_journal
 from daemon.journal.reader import JournalReader, SegmentRow
-from daemon.state_directory import JOURNAL
 from daemon.text_table import EXCHANGE_ZONE
 
 
@@ -50,7 +50,7 @@ class Journaled:
 @contextmanager
 def journal_of(state: Path) -> Iterator[Journaled]:
     """The journal of a state directory; RefusedError where it cannot be read or is a replay's."""
-    reader = JournalReader(state / JOURNAL)
+    reader = open_journal(state)
     try:
         if not reader.is_live:
             raise RefusedError(f"{reader.path}: a replay's journal: `papertape runs show` reads it")

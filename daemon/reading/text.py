@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from daemon.feeds.times import parse_iso, zone_text
+from daemon.feeds.times import in_zone, parse_iso, zone_text
 from daemon.text_table import EXCHANGE_ZONE, counted, exchange_time, marked, table
 
 Document = Mapping[str, Any]
-
-_STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z"
 
 
 class Column(NamedTuple):
@@ -45,7 +42,7 @@ def clock(stamp: str) -> str:
 
 def local(text: str) -> str:
     """A recorded text, its instants in exchange time."""
-    return re.sub(_STAMP, lambda found: when(found[0]), text)
+    return in_zone(text, EXCHANGE_ZONE)
 
 
 def price(value: float | None) -> str:

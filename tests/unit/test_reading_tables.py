@@ -254,7 +254,7 @@ def test_event_time_is_the_latest_though_a_late_bar_was_the_last_turn(tmp_path: 
 
 
 def test_no_journal_and_a_replays_journal_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match="no journal here"), journal_of(tmp_path):
+    with pytest.raises(RefusedError, match="there is no account yet"), journal_of(tmp_path):
         pass
     JournalWriter(tmp_path / "journal.db").close()
     with pytest.raises(RefusedError, match="`papertape runs show` reads it"), journal_of(tmp_path):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from daemon.errors import UsageError
 from daemon.feeds.times import (
     date_text,
+    in_zone,
     iso_z,
     number_date,
     parse_date,
@@ -176,3 +177,9 @@ def test_dates() -> None:
     for wrong in ("2024-02-30", "2024-2-3", "240203", "2024-0203"):
         with pytest.raises(ValueError, match="is not a"):
             parse_date(wrong)
+
+
+def test_instants_in_a_text_are_told_in_a_zone_and_what_is_none_stays() -> None:
+    text = "up since 2024-01-02T15:30:00Z, until 2024-07-02T15:30:00.5Z"
+    assert in_zone(text, NEW_YORK) == "up since 2024-01-02 10:30, until 2024-07-02 11:30"
+    assert in_zone("2024-13-45T99:99:99Z!", NEW_YORK) == "2024-13-45T99:99:99Z!"
