@@ -1,16 +1,12 @@
-"""What the status page is given: the account's standing and its last bars, handed over by value.
-
-A closed turn is only put aside; what there is to see of it is made when the page is shown next, so
-that no turn waits for a page.
-"""
+"""What the status page is given: the account's standing and its last bars, handed over by value."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from daemon.core.trading_state import TradingState
 from daemon.core.turn import Turn
 from daemon.journal.ledger import LedgerRow
 from daemon.journal.reader import JournalReader, LedgerEntry
@@ -22,9 +18,6 @@ if TYPE_CHECKING:
     from daemon.live.run import Live
     from daemon.observability.server import Page
 
-TURNS_MAX = 2 * SLICES_MAX
-"""Turns that may wait to be shown; the last of them are what a page has room for."""
-
 
 class Display:
     """The status page of one daemon, and what feeds it; called from the event loop."""
@@ -33,7 +26,6 @@ class Display:
         self._live = live
         self._history = History(live.log.without_secrets)
         self._page = StatusPage(silence_s, live.switch.closed, live.log.without_secrets)
-        self._turns: deque[tuple[Turn, str, Sequence[LedgerRow]]] = deque(maxlen=TURNS_MAX)
 
     @property
     def pages(self) -> Mapping[str, Page]:
@@ -46,16 +38,14 @@ class Display:
         self._history.recover(lived, state)
         self.show()
 
-    def turn(self, turn: Turn, facts: Sequence[LedgerRow]) -> None:
-        """A turn is closed."""
-        self._turns.append((turn, self._live.rerun.account.control.state.name, facts))
+    def turn(self, turn: Turn, state: TradingState, facts: Sequence[LedgerRow]) -> None:
+        """A turn was closed; `state` is the one after it."""
+        self._history.turn(turn, state.name, facts)
 
     def show(self) -> None:
         """Hand over what there is to see now."""
         from daemon.control.status import running_document
 
-        while self._turns:
-            self._history.turn(*self._turns.popleft())
         self._page.show(running_document(self._live), self._history.kept())
 
 

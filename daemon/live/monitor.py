@@ -1,22 +1,24 @@
 """Tells everybody who is told what the daemon does: once a closed turn, once a heartbeat.
 
-A turn waits for none of them. What is quick is done there: it is counted, put aside for the page,
-and handed to the log's thread. The account's standing, which gauges and page show, is looked at a
-moment later, once for all turns that were closed meanwhile, or before that by a message that tells
-of it.
+A turn waits for none of them: it is handed to the log's thread and put aside. At the next
+heartbeat all that was put aside is counted, remembered for the page and told in messages, beside
+one look at the account as it stands then: so what is shown is of one moment, at most a heartbeat
+old. What a message might miss by then, a short halt or the balance of a day, is not put off.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from daemon import ENGINE_VERSION, __version__
+from daemon.core.trading_state import TradingState
 from daemon.core.turn import Turn
 from daemon.core.units import SECOND_NS
 from daemon.feeds.expected import BAR_SIZES_NS
+from daemon.journal.ledger import LedgerRow
 from daemon.live.display import Display, recorded
 from daemon.live.notifications import Notifications
 from daemon.observability.events import tell
@@ -29,8 +31,18 @@ if TYPE_CHECKING:
     from daemon.observability.metrics import Metrics
     from daemon.observability.server import Server
 
-SHOW_WITHIN_S = 0.1
-"""So long after a turn gauges and page show it: when the loop has time, and once for many turns."""
+CLOSED_MAX = 1_000
+"""Turns that may be put aside between two heartbeats."""
+
+
+class Closed(NamedTuple):
+    """A closed turn, what the ledger learnt, the state after it, and what took how long."""
+
+    turn: Turn
+    facts: Sequence[LedgerRow]
+    state: TradingState
+    steps_s: float
+    commit_s: float
 
 
 class Monitor:
@@ -43,7 +55,7 @@ class Monitor:
         self._hours = ExchangeHours(live.calendar)
         self._metrics = _metrics(live)
         self._told_why = ""
-        self._showing: asyncio.TimerHandle | None = None
+        self._closed: deque[Closed] = deque()
         self._display = Display(live, lambda: self._metrics.loop_silence_s)
         self.notifications = Notifications(live, self._metrics.notification)
         live.committer.on_turn.append(self._turn)
@@ -83,61 +95,66 @@ class Monitor:
         self._feed()
         self._metrics.ready()
         with self._harmless():
-            self.notifications.ready(self._standing)
+            self.notifications.ready(self._standing())
 
     def beat(self, lag_s: float) -> None:
         """The loop came by, so much later than it was asked to."""
         self._metrics.lag(lag_s)
         with self._harmless():
             self._feed()
-            self._show()
-            self.notifications.beat(self._standing)
+            self._take_up()
+            self._display.show()
+            self.notifications.beat()
             if self._live.committer.blocked is not None:
                 self._metrics.commit_failed()
 
     def close(self) -> None:
         """Say the last things and serve no more."""
-        if self._showing is not None:
-            self._showing.cancel()
         with self._harmless():
-            self.notifications.close(self._standing)
+            self.notifications.close(self._take_up())
         self._serve_no_more()
 
     def _serve_no_more(self) -> None:
         if self._server is not None:
             self._server.close()
 
-    def _turn(self, turn: Turn, seconds: float) -> None:
+    def _turn(self, turn: Turn, commit_s: float) -> None:
         live = self._live
-        facts = live.inbox.facts
+        facts, state = live.inbox.facts, live.rerun.account.control.state
         live.log.turn = turn.seq
-        with self._harmless():
+        try:
             tell(live.log, turn, facts)
-            self._metrics.turn(turn, facts)
-            self._metrics.commit(seconds)
-            self._display.turn(turn, facts)
-            self.notifications.turn(turn, self._standing, facts)
-            if self._showing is None:
-                loop = asyncio.get_running_loop()
-                self._showing = loop.call_later(SHOW_WITHIN_S, self._show_turns)
+            steps_s = self._metrics.steps_s()
+            self._closed.append(Closed(turn, facts, state, steps_s, commit_s))
+            if len(self._closed) >= CLOSED_MAX or self.notifications.is_news(turn):
+                self._take_up()
+        except Exception as error:  # noqa: BLE001 - what is only told must not end a turn
+            self._failed(error)
 
-    def _show_turns(self) -> None:
-        self._showing = None
-        with self._harmless():
-            self._show()
-
-    def _show(self) -> None:
-        self._metrics.stand(self._standing())
-        self._display.show()
+    def _take_up(self) -> Standing:
+        """Tell of what was put aside, and of the account as it stands now."""
+        standing = self._standing()
+        while self._closed:
+            closed = self._closed.popleft()
+            self._metrics.turn(closed.turn, closed.facts, closed.steps_s)
+            self._metrics.commit(closed.commit_s)
+            self._display.turn(closed.turn, closed.state, closed.facts)
+            self.notifications.turn(closed.turn, standing, closed.facts)
+        self._metrics.stand(standing)
+        self.notifications.stand(standing)
+        return standing
 
     @contextmanager
     def _harmless(self) -> Iterator[None]:
-        """A fault in what is only told must not end a turn."""
+        """A fault in what is only told must end nothing."""
         try:
             yield
-        except Exception:  # whatever it is, it is told and counted
-            self._metrics.failures += 1
-            self._live.log.exception("monitor_failed")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and counted
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        self._metrics.failures += 1
+        self._live.log.error("monitor_failed", exc_info=error)
 
     def _standing(self) -> Standing:
         live = self._live

@@ -16,9 +16,10 @@ from daemon.errors import PapertapeError, RefusedError
 from daemon.journal.ledger import LedgerRow
 from daemon.observability.checks import Checks
 from daemon.observability.notice_rules import Notice
-from daemon.observability.notices import Look, Notices
+from daemon.observability.notices import Notices, is_close
 from daemon.observability.notifier import Count, Notifier
 from daemon.observability.notify import Sender, Sent
+from daemon.observability.standing import Standing
 from daemon.service import credential
 
 if TYPE_CHECKING:
@@ -70,33 +71,40 @@ class Notifications:
 
         return use
 
-    def ready(self, standing: Look) -> None:
+    def ready(self, standing: Standing) -> None:
         """The daemon is ready."""
         if self._notices is not None:
-            self._notices.started(standing())
-            self._stand(self._notices, standing)
+            self._notices.started(standing)
+        self.stand(standing)
 
-    def turn(self, turn: Turn, standing: Look, facts: Iterable[LedgerRow]) -> None:
-        """A turn is closed; the account is looked at if there is something to tell of it."""
+    def turn(self, turn: Turn, standing: Standing, facts: Iterable[LedgerRow]) -> None:
+        """A turn was closed."""
         if self._notices is not None:
             self._notices.turn(turn, standing, facts)
-            self._stand(self._notices, standing)
 
-    def beat(self, standing: Look) -> None:
-        """The loop came by."""
+    def is_news(self, turn: Turn) -> bool:
+        """Whether somebody has to be told of this turn before another one changes the account."""
         if self._notices is None:
-            return
-        self._stand(self._notices, standing)
+            return False
+        control, latched = self._live.rerun.account.control, self._live.switch.thrown
+        return is_close(turn) or self._notices.is_news(control.state, latched=latched)
+
+    def stand(self, standing: Standing) -> None:
+        """The account stands like this now."""
+        if self._notices is not None:
+            self._notices.stand(standing, self._stopped_by)
+
+    def beat(self) -> None:
+        """The loop came by."""
         now = time.monotonic()
-        if now - self._checked_at >= CHECKS_EVERY_S:
+        if self._notices is not None and now - self._checked_at >= CHECKS_EVERY_S:
             self._checked_at = now
             self._notices.check(self._checks.results())
 
-    def close(self, standing: Look) -> None:
+    def close(self, standing: Standing) -> None:
         """The daemon ends: what waits is sent if that is quick."""
         if self._notices is not None:
-            self._stand(self._notices, standing)
-            self._notices.stopped(standing())
+            self._notices.stopped(standing)
         if self._notifier is not None:
             self._notifier.close()
 
@@ -111,11 +119,6 @@ class Notifications:
             problem = self._problem or "notify.urls_credential is not set: nothing can be sent"
             raise RefusedError(problem)
         return self._sender.send(*test_message(self._live.config.name))
-
-    def _stand(self, notices: Notices, standing: Look) -> None:
-        control, latched = self._live.rerun.account.control, self._live.switch.thrown
-        if notices.is_news(control.state, latched=latched):
-            notices.stand(standing(), self._stopped_by)
 
     def _stopped_by(self) -> str:
         """Why it is halted, where no hold says so."""

@@ -95,17 +95,21 @@ class Metrics:
 
     # --- what happens: called from the event loop ------------------------------------------------
 
-    def turn(self, turn: Turn, facts: Iterable[LedgerRow] = ()) -> None:
-        """A turn is closed; `facts` is what the ledger learnt."""
-        self.tallies.turns.add(self._spent_s)
-        self._spent_s = 0.0
+    def steps_s(self) -> float:
+        """What the steps have taken since this was asked last, at the end of a turn."""
+        spent_s, self._spent_s = self._spent_s, 0.0
+        return spent_s
+
+    def turn(self, turn: Turn, facts: Iterable[LedgerRow] = (), steps_s: float = 0.0) -> None:
+        """A turn was closed; `facts` is what the ledger learnt, `steps_s` what its steps took."""
+        self.tallies.turns.add(steps_s)
         try:
             self.tallies.turn(turn, facts)
         except Exception:  # noqa: BLE001 - counting must not end the turn
             self.failures += 1
 
     def stand(self, standing: Standing) -> None:
-        """The account as it stands now: after a turn, or the latch or the next bar has changed."""
+        """The account as it stands now."""
         self._standing = standing
 
     def recovered(

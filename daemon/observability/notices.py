@@ -28,10 +28,6 @@ _NOT_IN_TIME = frozenset({
 })  # fmt: skip
 
 
-Look = Callable[[], Standing]
-"""Looks at the account as it stands now; that costs more than to know that it has not changed."""
-
-
 class Teller(Protocol):
     """Who takes notices."""
 
@@ -61,22 +57,17 @@ class Notices:
             self._day.see(turn)
         self._checks = {name: each for name, each in checks.items() if each.success}
 
-    def turn(self, turn: Turn, standing: Look, facts: Iterable[LedgerRow]) -> None:
-        """A turn is closed; `standing` looks at the account after it."""
+    def turn(self, turn: Turn, standing: Standing, facts: Iterable[LedgerRow]) -> None:
+        """A turn was closed; `standing` is the account as it stands by now."""
         self._day.see(turn)
         for fact in facts:
             self._fact(fact)
         if "fill" in self._events:
             for output in turn.outputs:
                 if isinstance(output, Fill):
-                    self._fill(output, standing())
-        item = turn.input
-        if (
-            isinstance(item, Tick)
-            and item.kind is TickKind.CLOSES
-            and "daily_summary" in self._events
-        ):
-            self._summary(item, standing())
+                    self._fill(output, standing)
+        if isinstance(turn.input, Tick) and is_close(turn):
+            self._summary(turn.input.session.date, standing)
 
     def is_news(self, state: TradingState, *, latched: bool) -> bool:
         """Whether trading is allowed otherwise than when somebody was told last."""
@@ -148,9 +139,9 @@ class Notices:
         text = f"{fill.reason or fill.origin.value}\n{_held(standing)}\n{_equity(standing)}"
         self._tell("fill", str(fill.fill_id), title, text)
 
-    def _summary(self, close: Tick, standing: Standing) -> None:
+    def _summary(self, day: int, standing: Standing) -> None:
         gained = (standing.equity_micros - standing.day_start_micros) / MICROS_PER_USD
-        date = date_text(close.session.date)
+        date = date_text(day)
         lines = [
             f"{standing.state.name}; {_held(standing)}",
             _equity(standing),
@@ -167,6 +158,11 @@ class Notices:
     def _tell(self, event: NoticeEvent, key: str, title: str, text: str) -> None:
         if event in self._events:
             self._teller.tell(Notice(event, key, f"{self._name}: {title}", text))
+
+
+def is_close(turn: Turn) -> bool:
+    """Whether a session ends with this turn."""
+    return isinstance(turn.input, Tick) and turn.input.kind is TickKind.CLOSES
 
 
 class _Day:

@@ -79,8 +79,8 @@ def _measured(
     rows = measure_engine(cases, state, repetitions)
     if not quick:
         rows += _minute_rows(folder, state, repetitions)
-    _say("log lines and metrics")
-    rows += observability_rows(state, repetitions)
+    _say("what is told of turns")
+    rows += observability_rows(hourly, folder / "observability", repetitions)
     _say("a running daemon")
     year = make_workload(folder / "year", calendar, "1m", YEAR_BARS)
     rows += daemon_rows(hourly, year, folder, repetitions)

@@ -1,77 +1,218 @@
-"""What a closed turn costs to log and to count, and what a scrape takes.
+"""What it costs to tell what happens: each turn of a whole daemon, and what is done beside it.
 
-Turns are real ones, from the pipeline; lines go to /dev/null by the log's own thread.
+The daemon runs in this process, on a tape whose bars come PAUSE_S apart, so that its threads sleep
+when a turn comes, as they do in a real session. Times of turns are CPU time of the event loop's
+thread: on a machine that is shared, another clock would measure whoever else is at work.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
-from time import perf_counter
+from statistics import median, quantiles
+from time import perf_counter_ns, thread_time_ns
 from typing import Any
 
-from daemon.core.events import TargetPosition
-from daemon.core.limits import Limit, Limits
+from daemon.config import load_config
+from daemon.control.killswitch import KillSwitch
+from daemon.core.events import MarketSlice
+from daemon.core.outputs import Fill, OrderAccepted
 from daemon.core.turn import Turn
-from daemon.observability.events import tell
-from daemon.observability.limits import UNITS
+from daemon.feeds.expected import BAR_SIZES_NS
+from daemon.live.monitor import Monitor
+from daemon.live.run import run
+from daemon.observability.events import told
+from daemon.observability.log_lines import Lines, Said
 from daemon.observability.logs import configure
 from daemon.observability.metrics import Metrics
-from daemon.observability.standing import standing_of
+from daemon.observability.redaction import Redaction
 from daemon.pipeline import TASKS
+from daemon.tasks import Busy, StageTask
+from replay.live_feed import prepare
+from tests.bench.engine import played
 from tests.bench.table import Row
-from tests.harness import Quote, play
+from tests.bench.workload import Workload
+from tests.receiver import receiver
 
-TURN_GOAL_US = 50.0
+TURN_GOAL_US, REPLAY_GOAL_PCT = 50.0, 2.0
+PAUSE_S = 0.002
+TAPE_END = "2017-06-30"
+"""Some 2,500 hourly bars, each of them a turn, and about 70 fills."""
 CALLS = 2_000
-SYMBOLS = ("AAA",)
-BAR: Quote = (100, 101, 99, 100)
+STEPS = 5
+"""Of a turn with a bar: the table `STEPS` of the pipeline."""
+REPLAY_ROUNDS = 7
+NOTICES = "[halt, pause, feed, gap, fill, daily_summary]"
 
 
-def observability_rows(state: Path, repetitions: int) -> list[Row]:
-    """A turn without and with an order or a fill, all limits set; a scrape."""
-    every: dict[str, Any] = dict.fromkeys(UNITS, Limit(1 << 50))
-    every |= {"min_cash_usd": Limit(1), "max_drawdown_pct": Limit(900_000)}
-    result = play(
-        {"AAA": [BAR, BAR, BAR]},
-        at={0: [TargetPosition("AAA", 10)]},
-        limits=Limits(**every),
-    )
-    metrics = Metrics("bench", SYMBOLS, TASKS, state, {})
+def observability_rows(workload: Workload, folder: Path, repetitions: int) -> list[Row]:
+    """A whole turn, without and with messages; what is made beside turns; a replay's share."""
+    folder.mkdir()
+    lived = _Lived()
+    with lived.watching():
+        _run_daemon(workload, folder / "state", [])
+    telling = _Lived()
+    with receiver() as got, telling.watching():
+        credential = folder / "alerts"
+        credential.write_text(got.url("/bench") + "\n", encoding="utf-8")
+        notify = f"{{urls_credential: alerts, events: {NOTICES}}}"
+        os.environ["CREDENTIALS_DIRECTORY"] = str(folder)
+        try:
+            _run_daemon(workload, folder / "told", [("notify", notify)])
+        finally:
+            del os.environ["CREDENTIALS_DIRECTORY"]
+    return [
+        *lived.rows(""),
+        *telling.rows(", messages on"),
+        _row("a heartbeat: its turns, gauges and page", lived.beats_us, None),
+        *_parts(lived, folder, repetitions),
+        _replay_row(workload, folder / "state"),
+    ]
+
+
+# --- the turns of a daemon ------------------------------------------------------------------------
+
+
+class _Lived:
+    """What the monitor spent within the turns of one daemon, and beside them."""
+
+    def __init__(self) -> None:
+        self.quiet_us: list[float] = []
+        self.ordered_us: list[float] = []
+        self.filled_us: list[float] = []
+        self.beats_us: list[float] = []
+        self.filled: Turn | None = None
+        self.metrics: Metrics | None = None
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Time what every monitor does."""
+        turn, beat = Monitor._turn, Monitor.beat
+
+        def timed_turn(monitor: Monitor, closed: Turn, seconds: float) -> None:
+            before = thread_time_ns()
+            turn(monitor, closed, seconds)
+            spent = thread_time_ns() - before
+            self.metrics = monitor._metrics
+            self._keep(closed, spent / 1e3)
+
+        def timed_beat(monitor: Monitor, lag_s: float) -> None:
+            before = thread_time_ns()
+            beat(monitor, lag_s)
+            self.beats_us.append((thread_time_ns() - before) / 1e3)
+
+        patched: Any = Monitor
+        patched._turn, patched.beat = timed_turn, timed_beat
+        try:
+            yield
+        finally:
+            patched._turn, patched.beat = turn, beat
+        assert self.metrics is not None
+        assert not self.metrics.failures
+
+    def _keep(self, turn: Turn, spent_us: float) -> None:
+        kinds = {type(output) for output in turn.outputs}
+        if Fill in kinds:
+            self.filled_us.append(spent_us)
+            self.filled = turn
+        elif OrderAccepted in kinds:
+            self.ordered_us.append(spent_us)
+        elif not kinds and isinstance(turn.input, MarketSlice):
+            self.quiet_us.append(spent_us)
+
+    def rows(self, suffix: str) -> list[Row]:
+        """A row for each kind of turn, judged."""
+        return [
+            _row(f"telling of a quiet turn{suffix}", self.quiet_us, TURN_GOAL_US),
+            _row(f"telling of a turn with an order{suffix}", self.ordered_us, TURN_GOAL_US),
+            _row(f"telling of a turn with a fill{suffix}", self.filled_us, TURN_GOAL_US),
+        ]
+
+
+def _row(name: str, spent_us: list[float], goal: float | None) -> Row:
+    worst = quantiles(spent_us, n=10)[-1]
+    note = f"best {min(spent_us):.1f}, 9 of 10 below {worst:.1f} us; {len(spent_us):,} seen"
+    return Row(name, median(spent_us), "us", goal=goal, note=note)
+
+
+def _run_daemon(workload: Workload, state: Path, settings: list[tuple[str, str]]) -> None:
+    pace = BAR_SIZES_NS[workload.size] / 1e9 / PAUSE_S
+    overrides = [
+        ("feed", f"{{kind: tape, pace: {pace:.0f}, end: {TAPE_END}}}"),
+        ("observability.metrics", "null"),
+        *settings,
+    ]
+    switch = KillSwitch()
+    switch.installed = True  # no signals in the process of the benchmark
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         log = configure("json", nowhere, run_id="bench")
+    config = load_config(workload.config, overrides, state=state)
+    assert run(config, state, prepare, log, overrides, switch) == 0
+    assert log.close()
+    assert not log.dropped
 
-    def observe(turn: Turn) -> Callable[[], object]:
-        def observed() -> None:
-            log.turn = turn.seq
-            tell(log, turn)
-            metrics.turn(turn, standing_of(result.account, latched=False))
-            metrics.commit(0.004)
 
-        return observed
+# --- what is made beside turns --------------------------------------------------------------------
 
-    ordered, filled = result.turns
-    quiet = Turn(ordered.seq, ordered.instant, ordered.input, (), equity=1)
-    rows = [
-        _row("observing a quiet turn", observe(quiet), repetitions, TURN_GOAL_US),
-        _row("observing a turn with an order", observe(ordered), repetitions, TURN_GOAL_US),
-        _row("observing a turn with a fill", observe(filled), repetitions, TURN_GOAL_US),
-        _row("a scrape, in its own thread", metrics.page, repetitions, None, CALLS // 20),
+
+def _parts(lived: _Lived, folder: Path, repetitions: int) -> list[Row]:
+    """The steps of a turn; lines and a scrape, in threads of their own."""
+    assert lived.filled is not None
+    assert lived.metrics is not None
+    turn, metrics = lived.filled, lived.metrics
+    tasks = {name: StageTask(name, Busy()) for name in TASKS}
+    metrics.watch(tasks)
+    lines = Lines("json", "bench", Redaction())
+
+    def steps() -> None:
+        for _ in range(STEPS):
+            tasks["execution"].took(1_000)
+
+    def made() -> None:
+        for _ in lines.made(Said(1, turn.seq, told(turn), 4)):
+            pass
+
+    count = sum(1 for _ in lines.made(Said(1, turn.seq, told(turn), 4)))
+    return [
+        _called("timing the steps of a turn", steps, repetitions),
+        _called(f"{count} lines of a fill, in the log's thread", made, repetitions),
+        _called("a scrape, in its own thread", metrics.page, repetitions, CALLS // 20),
     ]
-    log.close()
-    assert not metrics.failures
-    return rows
 
 
-def _row(
-    name: str, call: Callable[[], object], repetitions: int, goal: float | None, calls: int = CALLS
-) -> Row:
-    found = []
-    for _ in range(repetitions):
-        begun = perf_counter()
-        for _ in range(calls):
-            call()
-        found.append((perf_counter() - begun) / calls * 1e6)
-    return Row(name, median(found), "us", goal=goal, note=f"best {min(found):.1f} us")
+def _called(name: str, call: Callable[[], object], repetitions: int, calls: int = CALLS) -> Row:
+    found = [_spent_us(call, calls) for _ in range(max(3, repetitions))]
+    return Row(name, median(found), "us", note=f"best {min(found):.1f} us")
+
+
+def _spent_us(call: Callable[[], object], calls: int) -> float:
+    before = thread_time_ns()
+    for _ in range(calls):
+        call()
+    return (thread_time_ns() - before) / calls / 1e3
+
+
+# --- a replay -------------------------------------------------------------------------------------
+
+
+def _replay_row(workload: Workload, state: Path) -> Row:
+    """A replay has no monitor, log or metrics: only the first turn of each chunk is timed."""
+    played(workload, state, journal=True)
+    cpu_s, _, run_played = min(
+        (played(workload, state, journal=True) for _ in range(REPLAY_ROUNDS)),
+        key=lambda each: each[0],
+    )
+    timed = sum(task.timed for task in run_played.pipeline.tasks.values())
+    task = StageTask("execution", Busy())
+
+    def step() -> None:
+        started = perf_counter_ns()
+        task.took(perf_counter_ns() - started)
+
+    spent_us = timed * _spent_us(step, CALLS)
+    note = f"{timed:,} timed steps of {workload.bars:,} bars; nothing else is told in a replay"
+    return Row(
+        "observability's part of a replay", spent_us / cpu_s / 1e4, "%", REPLAY_GOAL_PCT, note=note
+    )

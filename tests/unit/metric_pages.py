@@ -74,7 +74,7 @@ def told(metrics: Metrics, result: Result) -> Page:
 def counted(metrics: Metrics, turns: list[Turn], account: Account) -> Page:
     """What the metrics show after these turns."""
     for turn in turns:
-        metrics.turn(turn)
+        metrics.turn(turn, (), metrics.steps_s())
     metrics.stand(standing_of(account, latched=False))
     assert metrics.failures == 0
     return scrape(metrics)

@@ -7,16 +7,20 @@ from typing import Any
 
 import pytest
 
-from daemon.core.events import TargetPosition
-from daemon.core.outputs import Fill
+from daemon.core.events import Pause, Resume, TargetPosition
 from daemon.core.turn import Turn
 from daemon.live import monitor as module
 from daemon.live.monitor import Monitor
 from daemon.observability.standing import Standing, standing_of
-from tests.daemons.virtual import Lived, live
+from tests.daemons.virtual import Doing, Lived, at, live, pause
 from tests.replay.workshop import Workshop
 
 SETTINGS = [("feed", "{kind: tape, pace: 1.0, end: 2024-01-03}")]
+
+
+async def resume(doing: Doing) -> None:
+    """As `papertape resume`."""
+    assert (await doing.ask("resume", reason="test"))["code"] == 0
 
 
 class Watched:
@@ -41,8 +45,8 @@ class Watched:
             return standing_of(*given, **named)
 
         def watched_close(monitor: Monitor) -> None:
-            self.failures = monitor._metrics.failures
             close(monitor)
+            self.failures, self.tallies = monitor._metrics.failures, monitor._metrics.tallies
 
         patch.setattr(Monitor, "_turn", watched_turn)
         patch.setattr(Monitor, "close", watched_close)
@@ -83,13 +87,31 @@ def test_no_turn_looks_at_the_account(shop: Workshop, watched: Watched) -> None:
     assert len(lived.fills) == 1
 
 
-def test_a_turn_looks_at_the_account_where_a_message_tells_of_it(
+def test_every_turn_is_counted_once_by_the_end(shop: Workshop, watched: Watched) -> None:
+    lived = _traded(shop)
+    counted = watched.tallies.counts["papertape_turns_total"]
+    assert sum(counted.values()) == len(lived.turns)
+    assert sum(watched.tallies.counts["papertape_fills_total"].values()) == 1
+    assert sum(watched.tallies.commits.counts) == len(lived.turns)
+
+
+def test_turns_that_come_faster_than_heartbeats_do_not_pile_up(
+    shop: Workshop, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CLOSED_MAX", 3)
+    lived = _traded(shop)
+    assert watched.looks_within == [turn.seq for turn in lived.turns if turn.seq % 3 == 0]
+    assert sum(watched.tallies.counts["papertape_turns_total"].values()) == len(lived.turns)
+
+
+def test_a_message_is_of_the_very_turn_that_halts_or_ends_a_day(
     shop: Workshop, watched: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """Two days of an open, seven bars and a close; the pause and its end are two turns more."""
     (tmp_path / "alerts").write_text("json://127.0.0.1:9/\n", encoding="utf-8")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    settings = [*SETTINGS, ("notify", "{urls_credential: alerts, events: [fill]}")]
-    lived = live(shop, {}, {0: [TargetPosition("NVDA", 10)]}, settings)
-    filled = [turn.seq for turn in lived.turns if any(isinstance(o, Fill) for o in turn.outputs)]
-    assert watched.looks_within == filled
-    assert len(filled) == 1
+    settings = [*SETTINGS, ("notify", "{urls_credential: alerts, events: [pause, daily_summary]}")]
+    lived = live(shop, {at("11:45"): pause, at("12:00"): resume}, {}, settings)
+    told = [turn.seq for turn in lived.turns if isinstance(turn.input, Pause | Resume)]
+    assert watched.looks_within == [*told, 11, 20]
+    assert len(told) == 2

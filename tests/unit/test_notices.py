@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import pytest
@@ -59,10 +58,6 @@ def standing(result: Result, **changes: Any) -> Standing:
 
 def held(level: TradingState, source: str, reason: str) -> dict[str, Any]:
     return {"state": level, "holds": (Hold(source, level, OPEN, reason),)}
-
-
-def unasked() -> Standing:
-    raise AssertionError("there is nothing to tell of the account")
 
 
 def why() -> str:
@@ -125,7 +120,7 @@ def test_a_fill_and_the_days_summary(taken: Taken) -> None:
     )
     said = notices(taken)
     for turn in result.turns:
-        said.turn(turn, partial(standing, result), ())
+        said.turn(turn, standing(result), ())
     # Ten bought at 102 and sold at 104: 20 dollars.
     assert taken.titles == [
         "made: bought 10 NVDA at 102.00",
@@ -144,7 +139,7 @@ def test_a_summary_goes_on_from_what_was_recorded(taken: Taken) -> None:
     result = lived(RISING, at={0: [TargetPosition("NVDA", 10)]}, per_session=3)
     said = notices(taken)
     said.recovered(result.turns[:-1], {})
-    said.turn(result.turns[-1], partial(standing, result), ())
+    said.turn(result.turns[-1], standing(result), ())
     assert "1 fills" in taken.told[-1].body
     assert "3 bars, 0 missing" in taken.told[-1].body
 
@@ -158,7 +153,7 @@ def test_gaps_and_the_feed_come_from_the_ledger(taken: Taken) -> None:
         LedgerRow("gap", end, "NVDA", OPEN, end, "unexpected", "nobody asked"),
     )
     said = notices(taken)
-    said.turn(turn, unasked, facts)
+    said.turn(turn, standing(play(RISING)), facts)
     assert [(each.event, each.key, each.title, each.body) for each in taken.told[:2]] == [
         ("feed", "lost", "made: feed lost", "2024-01-02 09:30 New York: reset by peer"),
         (
@@ -201,7 +196,7 @@ def test_only_what_is_wanted_is_told(taken: Taken) -> None:
     result = lived(RISING, at={0: [TargetPosition("NVDA", 10)]}, per_session=3)
     said = notices(taken, ["halt"])
     for turn in result.turns:
-        said.turn(turn, unasked, (LedgerRow("feed", OPEN, outcome="lost"),))
+        said.turn(turn, standing(result), (LedgerRow("feed", OPEN, outcome="lost"),))
     said.started(standing(result))
     said.stopped(standing(result))
     said.stand(standing(result, **held(TradingState.PAUSED, "feed", "silent")), why)
