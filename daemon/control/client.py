@@ -26,7 +26,7 @@ def ask(
     """The daemon's answer.
 
     NotListeningError where none runs, NotPermittedError where this user may not ask, BusyError
-    where none came in time (the request may still be carried out).
+    where none came in time (what the daemon had not begun then, it does not begin any more).
     """
     path = state / SOCKET
     try:
@@ -41,12 +41,13 @@ def ask(
         ) from None
     except TimeoutError:
         raise BusyError(
-            f"{state}: the daemon did not answer within {within_s:g} s: it is busy or hangs "
-            f"(`papertape kill` works all the same)"
+            f"{state}: the daemon did not answer within {within_s:g} s: it is busy or hangs; what "
+            f"it had not begun, it does not do any more (`papertape kill` works all the same)"
         ) from None
     except (ConnectionError, FileNotFoundError, NotADirectoryError):
         raise NotListeningError(
-            f"{state}: no daemon runs here: start it with `papertape run` or systemctl"
+            f"{state}: no daemon runs here, nothing was done: start it with `papertape run` or "
+            f"systemctl"
         ) from None
     except msgspec.MsgspecError:
         raise BusyError(f"{state}: the daemon went away while it was asked: try again") from None

@@ -67,9 +67,19 @@ def kill(state: Path, *, reason: str, flatten: bool) -> int:
         time.sleep(LOOK_EVERY_S)
     raise BusyError(
         f"{state}: latched, not acknowledged by process {process} within "
-        f"{ACKNOWLEDGED_WITHIN_S:g} s: no order is accepted, but the daemon is busy or hangs "
-        f"(`kill -QUIT {process}` writes where into its log)"
+        f"{ACKNOWLEDGED_WITHIN_S:g} s: no order is accepted, but {_what_keeps(state, process)}"
     )
+
+
+def _what_keeps(state: Path, process: int) -> str:
+    """Why a daemon has not acknowledged, from itself if it answers."""
+    from daemon.control.client import ask
+
+    with contextlib.suppress(BusyError, NotPermittedError):
+        blocked = ask(state, "status", within_s=1.0)["status"]["daemon"]["blocked"]
+        if blocked is not None:
+            return f"no turn can be stored: {blocked}"
+    return f"the daemon is busy or hangs (`kill -QUIT {process}` writes where into its log)"
 
 
 def acknowledged(state: Path, *, flatten: bool) -> tuple[int, int] | None:

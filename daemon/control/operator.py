@@ -10,23 +10,26 @@ from daemon import service
 from daemon.control.feed_operator import FeedOperator
 from daemon.control.reload import plan_reload
 from daemon.control.server import Handler, Request
-from daemon.control.status import live_document, told_changes
+from daemon.control.status import live_document, told_changes, what_still_holds
 from daemon.core.events import Commands, Note, Pause, Reduce, Resume
 from daemon.core.outputs import CommandRefused, StateChanged
-from daemon.core.trading_state import HoldSource
+from daemon.core.trading_state import HoldSource, TradingState
 from daemon.core.turn import Turn
 from daemon.errors import BusyError, Exit, PapertapeError
+from daemon.live.inbox import MAKES
 from daemon.live.notifications import told
 
 if TYPE_CHECKING:
     from daemon.live.run import Live
 
-_OWN_LINES = {
-    Pause: "no new orders; protective stops kept (`papertape resume` goes on)",
-    Reduce: "no entries, exits run on (`papertape resume` goes on)",
-    Resume: "",
-    Note: "",
+_SET = {
+    Pause: (
+        TradingState.PAUSED,
+        "no new orders; protective stops kept (`papertape resume` goes on)",
+    ),
+    Reduce: (TradingState.REDUCING, "no entries, exits run on (`papertape resume` goes on)"),
 }
+"""The state that a command asks for, and what that means."""
 
 
 def handlers(live: Live) -> Operator:
@@ -40,7 +43,7 @@ class Operator:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._feed = FeedOperator(live)
-        self._reloading: set[asyncio.Task[None]] = set()
+        self._reloading: set[asyncio.Task[Any]] = set()
 
     def by_verb(self) -> Mapping[str, Handler]:
         """What the control socket offers."""
@@ -69,12 +72,15 @@ class Operator:
             def make(now: int) -> Commands:
                 return kind(now, HoldSource.OPERATOR, reason)
 
-            turn = await self._live.inbox.command(make)
-            lines = told_changes(turn, self._live.rerun.account)
-            if _OWN_LINES[kind] and any(isinstance(x, StateChanged) for x in turn.outputs):
-                lines.append(_OWN_LINES[kind])
+            turn = await self._turn_of(make)
             if kind is Note:
-                lines = [f"noted as turn {turn.seq}"]
+                return self._answer(turn, [f"noted as turn {turn.seq}"])
+            account = self._live.rerun.account
+            lines = told_changes(turn, account)
+            if kind is Resume:
+                lines += what_still_holds(account)
+            elif any(isinstance(output, StateChanged) for output in turn.outputs):
+                lines.append(_what_it_means(kind, account.control.state))
             return self._answer(turn, lines)
 
         return handle
@@ -85,14 +91,33 @@ class Operator:
         making = live.committer.making_reset(
             HoldSource.OPERATOR, str(request.get("reason") or ""), request.get("accept")
         )
-        turn = await live.inbox.command(making)
+        turn = await self._turn_of(making)
         lines = told_changes(turn, live.rerun.account)
+        if not _refused(turn):
+            lines += what_still_holds(live.rerun.account)
         if live.switch.closed() and not _refused(turn):
             lines.append("a kill came during the reset: still HALTED")
         return self._answer(turn, lines)
 
     async def reload(self, request: Request) -> dict[str, Any]:
-        """Read the config again: limits and observability only; anything else changes nothing."""
+        """Read the config again: limits and observability only; anything else changes nothing.
+
+        Once begun it goes on, also without whoever asked: half of a config must not be in force.
+        """
+        task = asyncio.get_running_loop().create_task(self._reload())
+        self._reloading.add(task)
+        task.add_done_callback(self._reloaded)
+        return await asyncio.shield(task)
+
+    def _reloaded(self, task: asyncio.Task[dict[str, Any]]) -> None:
+        self._reloading.discard(task)
+        # Asked for here as well: that nobody has waited for it is no fault.
+        refused = task.cancelled() or task.exception() is not None
+        if self._live.monitor is not None:
+            self._live.monitor.reloaded(refused=refused)
+
+    async def _reload(self) -> dict[str, Any]:
+        self._live.committer.require_storable()
         service.reloading()
         try:
             reloading = plan_reload(self._live)
@@ -107,7 +132,7 @@ class Operator:
                     use_notify()
             turn = None
             if reloading.make is not None:
-                turn = await self._live.inbox.command(reloading.make)
+                turn = await self._turn_of(reloading.make)
             if observability.log != self._live.config.observability.log:
                 self._live.log.write_as(observability.log)
             self._live.config = reloading.config
@@ -143,10 +168,22 @@ class Operator:
         else:
             self._live.log.info("reloaded", changes="; ".join(answer["lines"]))
 
+    async def _turn_of(self, makes: MAKES) -> Turn:
+        """The turn that a command becomes; BusyError where it could not be stored."""
+        self._live.committer.require_storable()
+        return await self._live.inbox.command(makes)
+
     def _answer(self, turn: Turn, lines: list[str]) -> dict[str, Any]:
         state = self._live.rerun.account.control.state.name
         code = Exit.CHECK_FAILED if _refused(turn) else Exit.OK
         return {"code": int(code), "lines": lines, "state": state, "turn": turn.seq}
+
+
+def _what_it_means(kind: type[Pause | Reduce | Resume | Note], state: TradingState) -> str:
+    asked, meaning = _SET[kind]
+    if state is asked:
+        return meaning
+    return f"{state.name} allows less still; then this holds, until `papertape resume`"
 
 
 def _refused(turn: Turn) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,22 @@ Handler = Callable[[Request], Awaitable[dict[str, Any]]]
 
 READ_TIMEOUT_S = 5.0
 CONNECTIONS_MAX = 16
+LAST_ANSWERS_WITHIN_S = 1.0
+"""So long a stopping daemon waits for answers that are on their way."""
 
 
 class ControlServer:
-    """Answers one request a connection; a handler's PapertapeError is its answer."""
+    """Answers one request a connection; a handler's PapertapeError is its answer.
+
+    A request whose asker has gone is not begun: a reset that nobody waits for any more must not
+    be carried out minutes later, when a full disk or a stopped process lets the daemon go on.
+    """
 
     def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
         self._path = path
         self._handlers = handlers
         self._server: asyncio.Server | None = None
-        self._open = 0
+        self._open: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Listen; a socket that a dead process has left is replaced (the lock is ours)."""
@@ -46,30 +53,58 @@ class ControlServer:
                 os.umask(before)
 
     async def stop(self) -> None:
-        """Take no more requests; those that are being answered end with their turns."""
-        if self._server is not None:
-            self._server.close()
-            with contextlib.suppress(OSError):
-                self._path.unlink(missing_ok=True)
+        """Take no more requests, and give those that are being answered a moment."""
+        if self._server is None:
+            return
+        self._server.close()
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+        if self._open:
+            _, left = await asyncio.wait(self._open, timeout=LAST_ANSWERS_WITHIN_S)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
+        task = asyncio.current_task()
+        assert task is not None, "a connection is served by a task"
+        self._open.add(task)
         try:
-            if self._open > CONNECTIONS_MAX:
+            if len(self._open) > CONNECTIONS_MAX:
                 answer = _refusal(Exit.BUSY, f"{CONNECTIONS_MAX} requests are open already")
             else:
                 async with asyncio.timeout(READ_TIMEOUT_S):
                     line = await reader.readline()
-                answer = await self._answer(line)
+                answer = await self._while_asked(line, reader, writer)
             writer.write(to_line(answer))
             await writer.drain()
         except (OSError, TimeoutError, ValueError):
             pass  # whoever asked has gone, or said nothing
+        except asyncio.CancelledError:
+            pass  # the daemon ends; asyncio would log it as an exception in a callback
         finally:
-            self._open -= 1
+            self._open.discard(task)
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    async def _while_asked(
+        self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> dict[str, Any]:
+        """The answer; ConnectionResetError where the asker goes before there is one."""
+        if _has_gone(writer):
+            raise ConnectionResetError
+        answering = asyncio.ensure_future(self._answer(line))
+        leaving = asyncio.ensure_future(reader.read(1))
+        try:
+            await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done() and _has_gone(writer):
+                raise ConnectionResetError
+            return await answering
+        finally:
+            answering.cancel()
+            leaving.cancel()
+            await asyncio.gather(answering, leaving, return_exceptions=True)
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
@@ -85,3 +120,10 @@ class ControlServer:
 
 def _refusal(code: Exit, *lines: str) -> dict[str, Any]:
     return {"code": int(code), "lines": list(lines)}
+
+
+def _has_gone(writer: asyncio.StreamWriter) -> bool:
+    """Whether the other side is closed; one that only has no more to say (`nc -N`) waits on."""
+    poll = select.poll()
+    poll.register(writer.get_extra_info("socket").fileno(), 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))

@@ -14,7 +14,7 @@ from daemon import ENGINE_VERSION, __version__
 from daemon.core.account import Account
 from daemon.core.due_fills import DueFill, due_fills
 from daemon.core.outputs import CommandRefused, Fill, OrderAccepted, OrderUpdated, StateChanged
-from daemon.core.trading_state import TradingState
+from daemon.core.trading_state import HoldSource, TradingState
 from daemon.core.turn import Turn
 from daemon.core.units import E4_PER_USD, MICROS_PER_E4, MICROS_PER_USD
 from daemon.core.working_order import WorkingOrder
@@ -236,6 +236,20 @@ def told_changes(turn: Turn, account: Account) -> list[str]:
     if account.control.state is TradingState.HALTED:
         lines += left_open(account)
     return lines
+
+
+def what_still_holds(account: Account) -> list[str]:
+    """After holds were lifted: what stands nevertheless, and what lifts that."""
+    control = account.control
+    if control.state is TradingState.ACTIVE:
+        return []
+    if control.state is TradingState.HALTED:
+        lifts = "`papertape reset --reason TEXT` lifts it"
+    elif all(hold.cause == HoldSource.FEED for hold in control.holds):
+        lifts = "a stable feed lifts it"
+    else:
+        lifts = "`papertape resume` goes on"
+    return [f"still {control.state.name}: {lifts}"]
 
 
 def left_open(account: Account) -> list[str]:

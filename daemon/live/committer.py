@@ -18,6 +18,7 @@ from daemon.core.events import Command, Commands, Flatten, Halt, Reset
 from daemon.core.outputs import CommandRefused
 from daemon.core.trading_state import HoldSource, TradingState
 from daemon.core.turn import Turn
+from daemon.errors import BusyError
 from daemon.journal.codec import encode_outputs
 from daemon.journal.faults import JournalFullError
 from daemon.live.inbox import Inbox
@@ -78,6 +79,11 @@ class Committer:
     def flush(self) -> Awaitable[None] | None:
         """Commit the turn."""
         return None if self._turn is None else self._commit(self._turn)
+
+    def require_storable(self) -> None:
+        """BusyError while the open turn cannot be stored: what is asked for now would wait."""
+        if self.blocked is not None:
+            raise BusyError(f"nothing was done, since no turn can be stored: {self.blocked}")
 
     async def _commit(self, turn: Turn) -> None:
         started = time.perf_counter()

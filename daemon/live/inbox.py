@@ -54,11 +54,12 @@ class Inbox:
     def command(self, makes: MAKES) -> asyncio.Future[Turn]:
         """A command; the future is the turn that it became, once that is committed.
 
-        BusyError where too many wait or the daemon is stopping.
+        BusyError where too many wait or the daemon is stopping. One whose future is cancelled is
+        not admitted any more.
         """
         if self._stopping:
             raise BusyError("the daemon is stopping: nothing was done")
-        if len(self._commands) >= COMMANDS_MAX:
+        if sum(not one.closed.cancelled() for one in self._commands) >= COMMANDS_MAX:
             raise BusyError(f"{COMMANDS_MAX} commands wait already: nothing was done, try later")
         return self._wait(self._commands, makes)
 
@@ -96,6 +97,15 @@ class Inbox:
         self._stopping = True
         self._arrived.set()
 
+    def give_up(self) -> None:
+        """Nothing is admitted any more, nor is what is open committed; whoever waits is told so."""
+        self._stopping = True
+        self._refuse_waiting()
+        if self._open is not None and not self._open.done():
+            self._open.set_exception(
+                BusyError("the daemon has ended by a fault: `papertape status` says what was done")
+            )
+
     # --- taking out ---------------------------------------------------------------------------
 
     async def chunks(self) -> AsyncIterator[Iterable[Input]]:
@@ -111,6 +121,8 @@ class Inbox:
 
     def _next(self) -> Input | None:
         self.facts = ()
+        while self._commands and self._commands[0].closed.cancelled():
+            self._commands.popleft()
         waiting = self._halts or self._commands
         if waiting:
             makes, self._open = waiting.popleft()

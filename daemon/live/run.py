@@ -238,6 +238,7 @@ class _Daemon:
             return await self._supervised(live, source, monitor)
         finally:
             switch.wake = None
+            inbox.give_up()
             await server.stop()
             monitor.close()
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from daemon.control.client import ask
+from daemon.errors import BusyError
 from tests.daemons.running import Daemon
 from tests.replay.workshop import Workshop
 
@@ -124,3 +126,15 @@ def test_an_account_that_has_not_begun_is_told_so(slow: Daemon) -> None:
     assert answer.lines[1] == "HALT is there: it will start HALTED"
     slow.journal.with_name("journal.mark").write_text("x")
     assert "missing, though journal.mark is there" in slow.type("fills").lines[0]
+
+
+def test_what_a_daemon_that_hangs_was_asked_is_not_done_when_it_goes_on(slow: Daemon) -> None:
+    slow.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(BusyError, match="what it had not begun, it does not do any more"):
+            ask(slow.state, "pause", within_s=0.2)
+    finally:
+        slow.signal(signal.SIGCONT)
+    assert "noted as turn" in slow.type("note", "it goes on").out
+    assert slow.status()["state"] == "ACTIVE"
+    assert slow.query("SELECT command FROM commands") == [("Note",)]

@@ -48,7 +48,7 @@ def test_a_process_that_is_stopped_and_goes_on(daemons: Daemons, three_weeks: Un
     os.kill(pid, signal.SIGSTOP)
     daemon.wait_for(lambda: _is_stopped(pid))
     at = daemon.turns()
-    assert "did not answer within 2 s" in daemon.status()["daemon"]["blocked"]
+    assert "no answer within 2 s" in daemon.status()["daemon"]["blocked"]
     assert daemon.turns() == at
     os.kill(pid, signal.SIGCONT)
     daemon.go_on(5)
