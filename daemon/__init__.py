@@ -2,5 +2,5 @@
 
 __version__ = "0.1.0"
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Raised whenever the same inputs may give other results; part of every manifest."""

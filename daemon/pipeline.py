@@ -67,7 +67,7 @@ class Pipeline:
     `ends`, `equity` (micro-dollars) are columns with one row per slice that is not warm-up.
     `failed` gives, for a journal that is played again, the turns in which the strategy raised,
     with what was recorded of it. `seq` is the last turn of what went before, `remake` makes the
-    strategy anew after a reset of its failure.
+    strategy anew (see `Steps`).
     """
 
     def __init__(
@@ -88,7 +88,6 @@ class Pipeline:
         self.busy = Busy()
         self.tasks = {name: StageTask(name, self.busy) for name in TASKS}
         self._sink = sink
-        self._ask = strategy.decide
         task = self.tasks["strategy"]
         self._steps = Steps(account, strategy, predictor, task, failed or {}, gate, seq, remake)
         bound = {
@@ -110,7 +109,7 @@ class Pipeline:
         return self._steps.predictions
 
     def warm(self, market: MarketSlice) -> None:
-        """Show the strategy a bar that was traded before, for its indicators alone."""
+        """Show the strategy a slice that was traded before, for its indicators alone."""
         self._steps.warm(market)
 
     @property
@@ -186,7 +185,7 @@ class Pipeline:
         )
         match, assess, decide, review, submit = self._slice_steps
         add_end, add_equity = self.ends.append, self.equity.append
-        steps, ask = self._steps, self._ask
+        steps, ask = self._steps, self._steps.ask
         alone, values, view = steps.only_asks, steps.values, steps.view
         always_assess, received = risk.limits.flat_before_close, Outcome.RECEIVED
         for market in inputs:
@@ -206,7 +205,7 @@ class Pipeline:
                 if always_assess or not risk.floor_micros < equity <= risk.ceiling_micros:
                     assess(market)
                 step = decide
-                if alone and market.bars:
+                if alone and market.bars and not market.actions:
                     try:
                         intents = ask(market, values, view)
                     except Exception as error:  # noqa: BLE001 - a user's strategy may raise anything
@@ -217,6 +216,7 @@ class Pipeline:
                     if pending is not None:
                         return next(inputs, None), self._travel(market, "slice", 2, pending)
                     intents = steps.intents
+                    alone = alone and steps.only_asks  # a split is told to the strategy, too
                 if intents is not steps.settled:
                     steps.intents = intents
                     step = review

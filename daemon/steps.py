@@ -6,8 +6,6 @@ A step is a plain function of the input. What one step leaves for a later one of
 
 from __future__ import annotations
 
-import contextlib
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +18,7 @@ from daemon.core.events import (
     Prediction,
     Reload,
     Reset,
+    Split,
     Tick,
     TickKind,
 )
@@ -30,12 +29,15 @@ from daemon.core.turn import instant_of
 from daemon.core.working_order import OrderSpec, sign_of
 from daemon.errors import one_line
 from daemon.ports import Gate
+from daemon.strategies.seen import Seen
 from daemon.tasks import StageTask
 from daemon.view import PortfolioView
 
 if TYPE_CHECKING:
     from daemon.models.protocol import Predictor
     from daemon.strategies.protocol import Strategy
+
+Ask = Callable[[MarketSlice, Mapping[str, float], PortfolioView], Sequence[Intent] | None]
 
 UNSETTLED = object()
 """Stands for "there may be something to review"."""
@@ -47,8 +49,9 @@ class Steps:
     `settled` are the intents whose review found nothing to do: the same again need none until
     something moves. `seq` is the number of the last closed turn, counted by the pipeline.
     `gate` is None where no kill switch can be (a replay); `gate_seen` is where in the turn it was
-    first seen closed. `remake` makes the strategy anew once a reset has lifted its failure: one
-    that has raised half-way remembers nobody knows what.
+    first seen closed. `remake` makes the strategy anew, to be shown what the old one has seen: once
+    a reset has lifted its failure, since one that has raised half-way remembers nobody knows what,
+    and after a split that it does not know how to take (see `Strategy`).
     """
 
     def __init__(
@@ -77,14 +80,19 @@ class Steps:
         self._task = task
         self._recorded_failures = recorded_failures
         self._remake = remake
-        self._seen: deque[MarketSlice] = deque(maxlen=strategy.warmup_bars if remake else 0)
+        self._seen = Seen(strategy.warmup_bars if remake else 0)
         self._failed = any(hold.cause == HoldSource.STRATEGY for hold in account.control.holds)
 
     @property
     def only_asks(self) -> bool:
         """Whether deciding is nothing but calling the strategy."""
-        knows_all = not (self._failed or self._recorded_failures or self._remake)
+        knows_all = not (self._failed or self._recorded_failures or self._seen.keeps)
         return self._predictor is None and knows_all
+
+    @property
+    def ask(self) -> Ask:
+        """The strategy's `decide`, for who asks it without `decide` of ours."""
+        return self._strategy.decide
 
     def forget_recorded(self) -> None:
         """What was recorded has been played: predictions and failures are new ones from now on."""
@@ -109,10 +117,9 @@ class Steps:
             self._ask(market)
             return None
         if not market.bars or self._failed:
-            self.intents = None
-            if market.bars:
+            if market.bars or market.actions:
                 self._predictor.warm(market)
-                self._seen.append(market)
+            self._ask(market)
             return None
         try:
             predictions = self._predictor.predict(market)
@@ -145,41 +152,63 @@ class Steps:
         self._ask(market)
 
     def _ask(self, market: MarketSlice) -> None:
-        if not market.bars or self._failed:
-            self.intents = None
-            if market.bars:
-                self._seen.append(market)
-            return
-        if self.seq + 1 in self._recorded_failures:
-            self._fail_strategy(self._recorded_failures[self.seq + 1], market)
-            return  # its code is not called again for a turn in which it failed
-        try:
-            self.intents = self._strategy.decide(market, self.values, self.view)
-        except Exception as error:  # noqa: BLE001 - a user's strategy may raise anything
-            self.strategy_raised(error, market)
-        else:
-            self._seen.append(market)
+        """The strategy's intents; one that has failed, or sees neither bar nor split, has none."""
+        self.intents = None
+        splits = self._splits(market) if market.actions else ()
+        if not self._failed and (market.bars or splits):
+            if self.seq + 1 in self._recorded_failures:
+                self._fail_strategy(self._recorded_failures[self.seq + 1], market)
+                return  # its code is not called again for a turn in which it failed
+            try:
+                self._tell(splits)
+                if market.bars:
+                    self.intents = self._strategy.decide(market, self.values, self.view)
+            except Exception as error:  # noqa: BLE001 - a user's strategy may raise anything
+                self.strategy_raised(error, market)
+                return
+        if market.bars:
+            self._seen.keep(market)
+
+    def _splits(self, market: MarketSlice) -> Sequence[Split]:
+        """The slice's splits; what was seen before them is in other shares now."""
+        traded = self._account.portfolio.positions
+        splits = [
+            action
+            for action in market.actions
+            if isinstance(action, Split) and action.symbol in traded
+        ]
+        for split in splits:
+            self._seen.split(split)
+        return splits
+
+    def _tell(self, splits: Sequence[Split]) -> None:
+        """Let the strategy take splits, or make it anew where it does not know how."""
+        takes = getattr(self._strategy, "split", None)
+        if takes is not None:
+            for split in splits:
+                takes(split)
+        elif splits and self._strategy.warmup_bars:
+            self._begin_anew()
 
     def warm(self, market: MarketSlice) -> None:
-        """Show the strategy a bar that was traded before, for its indicators alone.
+        """Show the strategy a slice that was traded before, for its indicators alone.
 
         What it raises is the caller's.
         """
-        self._strategy.decide(market, {}, self.view)
-        self._seen.append(market)
+        self._tell(self._splits(market))
+        if market.bars:
+            self._strategy.decide(market, {}, self.view)
+            self._seen.keep(market)
 
     def _begin_anew(self) -> None:
-        """The strategy's failure is lifted: another instance, shown the bars it needs to be warm.
+        """Another instance, shown the bars it needs to be warm.
 
-        The bar it raised at is left out, so that it is not the same again at once.
+        Where the last one raised, the bar it raised at is not among them: it would be the same
+        again at once.
         """
-        self._failed = False
-        if self._remake is None:
-            return
-        self._strategy = self._remake()
-        for market in self._seen:
-            with contextlib.suppress(Exception):  # it will raise again where it is asked again
-                self._strategy.decide(market, {}, self.view)
+        if self._remake is not None:
+            self._strategy = self._remake()
+            self._seen.show(self._strategy, self.view)
 
     def strategy_raised(self, error: Exception, market: MarketSlice) -> None:
         """A user's code raised: an output, not a fault of ours."""
@@ -264,6 +293,7 @@ class Steps:
         if done and isinstance(command, Reset):
             account.risk.accept(command.accepted)
             if self._failed:
+                self._failed = False
                 self._begin_anew()
         elif isinstance(command, Reload):
             account.obey(command.limits)

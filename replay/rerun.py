@@ -27,7 +27,7 @@ from replay.journal_blocks import (
     read_sessions,
     splits_of,
 )
-from replay.run import run_turns
+from replay.run import remaker, run_turns
 
 
 @dataclass(slots=True)
@@ -87,7 +87,14 @@ def rerun(reader: JournalReader, recorded: Sequence[TurnRow], config: Config) ->
     if config.model is not None:
         predictor = JournaledPredictions(read_predictions(reader))
     kept = _Kept()
-    pipeline = Pipeline(account, strategy, predictor, kept, failed=_strategy_failures(recorded))
+    pipeline = Pipeline(
+        account,
+        strategy,
+        predictor,
+        kept,
+        failed=_strategy_failures(recorded),
+        remake=remaker(config, strategy),
+    )
     feed = ReplayFeed(
         config.symbols,
         read_bars(reader, config.symbols),

@@ -7,6 +7,7 @@ import gc
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -161,7 +162,8 @@ def play(
         splits=[action for action in inputs.actions if isinstance(action, Split)],
     )
     recorder = Recorder(writer)
-    pipeline = Pipeline(account, inputs.strategy, inputs.predictor, recorder)
+    remake = remaker(config, inputs.strategy)
+    pipeline = Pipeline(account, inputs.strategy, inputs.predictor, recorder, remake=remake)
     feed = ReplayFeed(
         config.symbols,
         tape.columns,
@@ -177,6 +179,16 @@ def play(
     wall_seconds = run_turns(pipeline, feed, loop_factory)
     recorder.finish()
     return Played(inputs, account, pipeline, feed, recorder, wall_seconds)
+
+
+def remaker(config: Config, strategy: Strategy) -> Callable[[], Strategy] | None:
+    """What makes the strategy anew at a split; None for one that takes splits, or needs no bars.
+
+    Where nothing is made anew nothing that was seen need be kept.
+    """
+    if hasattr(strategy, "split") or not strategy.warmup_bars:
+        return None
+    return partial(build_strategy, config.strategy_class, config.strategy_params, config.symbols)
 
 
 def run_turns(

@@ -213,6 +213,7 @@ def play(
     predictor: Any = None,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
     strategy: Any = None,
+    remake: Callable[[], Any] | None = None,
     during: Callable[[Pipeline], None] | None = None,
     every_turn: bool = False,
 ) -> Result:
@@ -237,7 +238,7 @@ def play(
         symbols, columns, days, window, actions=actions, commands=commands, chunk_bars=chunk_bars
     )
     result = Result(account, None, scripted, feed, every_turn=every_turn)  # type: ignore[arg-type]  # set in the next line
-    result.pipeline = Pipeline(account, strategy or scripted, model, result)
+    result.pipeline = Pipeline(account, strategy or scripted, model, result, remake=remake)
     result.slice_starts, result.slice_ends = starts, ends
     if during is not None:
         during(result.pipeline)

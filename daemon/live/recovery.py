@@ -205,7 +205,7 @@ def warm_up(
     predictor: RecordedFirst | None,
     pipeline: Pipeline,
 ) -> None:
-    """Show strategy and model the recorded bars before a segment, so that indicators are warm."""
+    """Show strategy and model the recorded slices before a segment: indicators are warm then."""
     first = segment.opening["warm_from"]
     if first is None:
         return
@@ -216,7 +216,7 @@ def warm_up(
             continue
         market = decode_input(row.kind, row.input)
         assert isinstance(market, MarketSlice), row.kind
-        if market.bars:
+        if market.bars or market.actions:
             if predictor is not None:
                 predictor.warm(market)
             pipeline.warm(market)

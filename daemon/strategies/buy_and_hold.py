@@ -51,11 +51,13 @@ class BuyAndHold:
         """See `Strategy`; predictions are not looked at, warm-up bars are no first close."""
         if market.outcome is Outcome.WARMUP:
             return None
-        for action in market.actions:
-            if isinstance(action, Split) and action.symbol in self._targets:
-                held = self._targets[action.symbol].quantity
-                self._hold(action.symbol, held * action.numerator // action.denominator)
         return [self._target(bar, portfolio) for bar in market.bars]
+
+    def split(self, split: Split) -> None:
+        """See `Strategy`."""
+        if split.symbol in self._targets:
+            held = self._targets[split.symbol].quantity
+            self._hold(split.symbol, held * split.numerator // split.denominator)
 
     def _target(self, bar: Bar, portfolio: Portfolio) -> TargetPosition:
         target = self._targets.get(bar.symbol)

@@ -24,6 +24,17 @@ trading halts; once that is reset it is made anew and shown the last `warmup_bar
 nobody knows what a call that broke off has left behind. What it returns is
 decided at the close of the slice and can fill at the open of the next bar at the earliest.
 
+When shares split, prices of before are those of other shares. A strategy with `warmup_bars` is then
+made anew as well and shown its last bars in new shares, so one that has nothing but its bars to
+remember need not think of it. One that has more takes the split itself:
+
+        def split(self, split):
+            for place, close in enumerate(self.closes[split.symbol]):
+                self.closes[split.symbol][place] = close * split.denominator / split.numerator
+
+It is called before `decide` sees the first bar of new shares. Quantities are the strategy's own in
+either case: after 10:1 a target of 100 shares is one of a tenth.
+
 A target is a level, not an order: "hold 100 shares". It is returned at every bar at which the
 strategy has an opinion; returning it again orders only what is still missing. A symbol that is
 left out (or None for all of them) is no opinion: position and working orders stay as they are.

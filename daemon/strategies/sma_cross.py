@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from daemon.core.events import CorporateAction, Intent, MarketSlice, Split, TargetPosition
+from daemon.core.events import Intent, MarketSlice, Split, TargetPosition
 from daemon.core.units import E4_PER_USD, divide_half_even
 from daemon.strategies.protocol import Portfolio
 
@@ -51,8 +51,6 @@ class SmaCross:
         self, market: MarketSlice, predictions: Mapping[str, float], portfolio: Portfolio
     ) -> Sequence[Intent] | None:
         """See `Strategy`; looks at the closes alone."""
-        if market.actions:
-            self._split(market.actions)
         bars = market.bars
         only = self._only
         if only is not None:
@@ -64,10 +62,9 @@ class SmaCross:
                 intents += target
         return intents or None
 
-    def _split(self, actions: Sequence[CorporateAction]) -> None:
-        for action in actions:
-            if isinstance(action, Split) and action.symbol in self._crosses:
-                self._crosses[action.symbol].split(action)
+    def split(self, split: Split) -> None:
+        """See `Strategy`."""
+        self._crosses[split.symbol].split(split)
 
 
 class _Cross:

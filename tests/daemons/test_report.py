@@ -12,7 +12,7 @@ import pytest
 
 from tests.daemons.running import Daemon
 from tests.replay.busy import set_up
-from tests.replay.workshop import Workshop, manifest, rows
+from tests.replay.workshop import ROOT, Workshop, manifest, rows
 
 STREAMS = (
     "fills", "orders", "trades", "equity", "denials", "state_changes", "predictions", "gaps",
@@ -93,6 +93,28 @@ def test_so_is_one_that_was_killed_on_the_way(shop: Workshop, daemon: Daemon) ->
     assert_same_run(run, live)
     assert [segment["reason"] for segment in manifest(live)["segments"]] == ["start"]
     assert shop.type("verify").code == 0
+
+
+def test_a_strategy_that_remembers_closes_is_the_same_over_splits(
+    shop: Workshop, daemon: Daemon
+) -> None:
+    """The one that `papertape init` writes knows nothing of splits: it is made anew at each."""
+    shop.strategy("breakout", (ROOT / "replay/templates/breakout.py").read_text("utf-8"))
+    kind = "{kind: 'breakout:Breakout', params: {bars: 5, quantity: 40}}"
+    run = shop.replay("--set", f"strategy={kind}")
+    daemon.settings["strategy"] = kind
+    daemon.start(wait=False)
+    daemon.wait_for(partial(reached, daemon, 230))  # both symbols have split
+    daemon.kill_9()
+    daemon.start(wait=False)
+    assert daemon.wait() == 0
+    live = reported(shop)
+    assert_same_run(run, live)
+    assert shop.type("verify").code == 0
+    assert shop.type("verify", run.name).code == 0
+    # the first close after 3:2 is above those before it in new shares, and far below the old ones
+    bought = {(row["ts_effective"], row["side"]) for row in rows(run / "fills.csv")}
+    assert ("2024-01-24T15:30:00Z", "buy") in bought
 
 
 def test_warm_up_is_that_of_a_replay(shop: Workshop, daemon: Daemon) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from daemon import ENGINE_VERSION
 from daemon.feeds.times import iso_z
 from daemon.fees import load_fee_tables
 from tests.replay.tampering import (
@@ -423,7 +424,7 @@ def test_another_engine_is_named(
 ) -> None:
     monkeypatch.setattr("replay.verify.ENGINE_VERSION", 99)
     (finding,) = _findings(shop, run)
-    assert finding == "engine: the run was made by version 2, this is 99"
+    assert finding == f"engine: the run was made by version {ENGINE_VERSION}, this is 99"
 
 
 # --- the other files ----------------------------------------------------------------------------

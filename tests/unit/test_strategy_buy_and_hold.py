@@ -75,9 +75,9 @@ def test_flattened_by_others_it_buys_again() -> None:
 def test_a_split_changes_what_is_held() -> None:
     strategy = BuyAndHold(BuyAndHold.Params(quantity=101), ["NVDA"])
     assert level(strategy, market(100.0), FixedPortfolio()) == 101
-    split = Split("NVDA", 20240610, 3, 2)  # 151.5
+    strategy.split(Split("NVDA", 20240610, 3, 2))  # 151.5
     bought = FixedPortfolio(shares=151, cash_usd=0)
-    assert level(strategy, market(66.0, actions=(split,)), bought) == 151
+    assert level(strategy, market(66.0), bought) == 151
 
 
 @pytest.mark.parametrize(
