@@ -130,10 +130,13 @@ class Committer:
     def look(self, instant: int | None = None) -> None:
         """If the latch is set and the account does not know yet, let a halt be admitted next.
 
-        `instant` is that of the open turn; None: when the halt is admitted. While a reset is being
-        committed the latch is still there, and what it says is over; a kill that comes meanwhile
-        is found after it.
+        It has that turn's instant: `instant`, else that of the turn that is being committed, since
+        a signal may wake the loop before the look at COMMIT; without a turn, that of its admission.
+        While a reset is being committed the latch is still there, and what it says is over; a kill
+        that comes meanwhile is found after it.
         """
+        if instant is None and self._turn is not None:
+            instant = self._turn.instant
         waits = self._halting is not None and not self._halting.done()
         if self._lifting or waits or not self._switch.closed():
             return

@@ -1,0 +1,1 @@
+"""Black-box tests of the daemon's contract: command lines, files, the journal, nothing within."""
