@@ -32,7 +32,7 @@ from daemon.feeds.calendar_verbs import PACKAGE
 from daemon.feeds.times import DAY_NS, date_text, number_date, zone_text
 from daemon.journal.reader import JournalReader
 from daemon.models.build import build_predictor
-from daemon.observability.checks import Checks, write_check
+from daemon.observability.checks import Checks, due, write_check
 from daemon.state_directory import JOURNAL
 from daemon.text_table import EXCHANGE_ZONE, bytes_text, counted, is_plain, marked, table
 from replay.data_health import health, reason_of
@@ -43,8 +43,6 @@ MARKS = {OK: "green", FAIL: "red", NOT_THERE: "dim"}
 
 FREE_BYTES_MIN = 1_000_000_000
 FREE_FILES_MIN = 10_000
-DRILL_DAYS_MAX = 35
-PARITY_DAYS_MAX = 5
 PACKAGE_DAYS_MAX = 200
 GATEWAY_WITHIN_S = 3.0
 CLOCK_WITHIN_S = 5.0
@@ -258,19 +256,21 @@ def _gateway(looked: Looked) -> tuple[str, str]:
         return FAIL, f"{place}: {error.strerror or error}: is it started and logged in?"
 
 
-def _last(name: str, days_max: int, advice: str) -> Callable[[Looked], tuple[str, str]]:
+def _last(name: str, advice: str) -> Callable[[Looked], tuple[str, str]]:
     """The last result of a one-shot job, which must have passed and not be old."""
 
     def look(looked: Looked) -> tuple[str, str]:
         result = Checks(looked.state).results()[name]
         if not result.ended:
-            due = name == "drill" and (looked.state / JOURNAL).exists()
-            return (FAIL, f"never done: {advice}") if due else (NOT_THERE, "never run")
+            missed = name == "drill" and (looked.state / JOURNAL).exists()
+            return (FAIL, f"never done: {advice}") if missed else (NOT_THERE, "never run")
         age = max(0, looked.now - result.ended) // DAY_NS
         text = f"{zone_text(result.ended, EXCHANGE_ZONE)[:16]}, {counted(age, 'day')} ago"
         if not result.success:
             return FAIL, f"failed {text}: {advice}"
-        return (FAIL, f"{text}: {advice}") if age > days_max else (OK, text)
+        again = due(name, result.ended, load_calendar(looked.state))
+        late = again is not None and again < looked.now
+        return (FAIL, f"{text}: {advice}") if late else (OK, text)
 
     return look
 
@@ -284,7 +284,7 @@ ROWS: dict[str, Callable[[Looked], tuple[str, str]]] = {
     "clock": _clock,
     "calendar": _calendar,
     "gateway": _gateway,
-    "parity": _last("parity", PARITY_DAYS_MAX, "`papertape parity` says where they part"),
-    "drill": _last("drill", DRILL_DAYS_MAX, "`papertape drill` tries every brake on a copy"),
+    "parity": _last("parity", "`papertape parity` says where they part"),
+    "drill": _last("drill", "`papertape drill` tries every brake on a copy"),
 }
 """What is looked at, in the order of the table."""

@@ -8,6 +8,7 @@ old. What a message might miss by then, a short halt or the balance of a day, is
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from daemon.feeds.expected import BAR_SIZES_NS
 from daemon.journal.ledger import LedgerRow
 from daemon.live.display import Display, recorded
 from daemon.live.notifications import Notifications
+from daemon.observability.clock_watch import ClockWatch
 from daemon.observability.events import tell
 from daemon.observability.hours import ExchangeHours
 from daemon.observability.standing import Standing, standing_of
@@ -54,6 +56,7 @@ class Monitor:
         self._address: str | None = None
         self._hours = ExchangeHours(live.calendar)
         self._metrics = _metrics(live)
+        self._clock = ClockWatch(time.time(), time.monotonic())
         self._told_why = ""
         self._closed: deque[Closed] = deque()
         self._display = Display(live, lambda: self._metrics.loop_silence_s)
@@ -100,6 +103,10 @@ class Monitor:
     def beat(self, lag_s: float) -> None:
         """The loop came by, so much later than it was asked to."""
         self._metrics.lag(lag_s)
+        step_s = self._clock.step_s(time.time(), time.monotonic())
+        if step_s is not None:
+            self._metrics.clock_stepped()
+            self._live.log.warning("clock_stepped", by_s=round(step_s, 3))
         with self._harmless():
             self._feed()
             self._take_up()
@@ -107,6 +114,10 @@ class Monitor:
             self.notifications.beat()
             if self._live.committer.blocked is not None:
                 self._metrics.commit_failed()
+
+    def reloaded(self, *, refused: bool) -> None:
+        """The config was to be reloaded."""
+        self._metrics.reloaded(refused=refused)
 
     def close(self) -> None:
         """Say the last things and serve no more."""
@@ -202,4 +213,5 @@ def _metrics(live: Live) -> Metrics:
             "papertape_feed_live": config.feed is not None and config.feed.kind != "tape",
             "papertape_bar_duration_seconds": BAR_SIZES_NS[config.bars.size] / SECOND_NS,
         },
+        live.calendar,
     )

@@ -12,11 +12,15 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from daemon.core.units import SECOND_NS
+from daemon.core.units import HOUR_NS, SECOND_NS
+from daemon.errors import RefusedError
 from daemon.feeds.times import iso_z, parse_iso
 from daemon.state_directory import give_to_owner
+
+if TYPE_CHECKING:
+    from daemon.feeds.calendar import Calendar
 
 FOLDER = "checks"
 ALWAYS = ("parity", "drill")
@@ -25,6 +29,27 @@ CHECKS_MAX = 32
 BYTES_MAX = 1_000_000
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
+class Habit(NamedTuple):
+    """How old a check may grow; `of_trading_days`: hours of other days do not count."""
+
+    hours: int
+    of_trading_days: bool
+
+
+DAILY = Habit(30, of_trading_days=True)
+HABITS: dict[str, Habit] = {
+    "checklist": DAILY,
+    "data": DAILY,
+    "data-update": DAILY,
+    "parity": DAILY,
+    "drill": Habit(35 * 24, of_trading_days=False),
+}
+"""Checks that are done regularly, by a timer or a person; the others are run when needed.
+
+The alert CheckStale and the checklist both ask `due`, so they miss a check at the same time.
+"""
 
 
 class CheckResult(NamedTuple):
@@ -48,6 +73,30 @@ def write_check(state: Path, name: str, ended: int, *, success: bool, **details:
     give_to_owner(temporary, folder)
     temporary.replace(path)
     return path
+
+
+def due(name: str, ended: int, calendar: Calendar) -> int | None:
+    """When a check has to have been done again (UTC ns); None: never, or it was never done.
+
+    Thirty hours of trading days reach from the evening before a weekend to that of its end.
+    """
+    habit = HABITS.get(name)
+    if habit is None or not ended:
+        return None
+    left = habit.hours * HOUR_NS
+    if not habit.of_trading_days:
+        return ended + left
+    began, date = ended, calendar.exchange_date(ended)
+    try:
+        while True:
+            midnight = calendar.midnight(date, days=1)
+            if calendar.session(date) is not None:
+                if began + left <= midnight:
+                    return began + left
+                left -= midnight - began
+            began, date = midnight, calendar.exchange_date(midnight)
+    except RefusedError:  # a date that the calendar does not know
+        return began + left
 
 
 class Checks:

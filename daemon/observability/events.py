@@ -55,6 +55,7 @@ EVENTS: dict[str, Event] = {
     "task_failed": _event("A task raised.", "task problem error exc_info"),
     "reloaded": _event("A config took effect without a restart.", "changes"),
     "reload_refused": _event("The old config stays.", "problem"),
+    "clock_stepped": _event("The machine's clock was set, or the machine has slept.", "by_s"),
     "monitor_failed": _event("What is told of a turn could not be made.", "exc_info"),
     "metrics_served": _event("Where metrics can be read.", "address"),
     # notifications

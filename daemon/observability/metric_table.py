@@ -116,6 +116,12 @@ METRICS: dict[str, Metric] = {
     "papertape_check_last_run_timestamp_seconds": _gauge(
         "When a check ran last; 0: it never did.", "check"
     ),
+    "papertape_check_due_timestamp_seconds": _gauge(
+        "When a check has to have run again; no series for one that need not, or never ran.",
+        "check",
+    ),
+    "papertape_reloads_total": _counter("Configs that took effect without a restart."),
+    "papertape_reloads_refused_total": _counter("Reloads that left the old config in force."),
     # notifications
     "papertape_notifications_sent_total": _counter("Notices that reached somebody.", "event"),
     "papertape_notifications_failed_total": _counter("Notices that no address took.", "event"),
@@ -135,6 +141,9 @@ METRICS: dict[str, Metric] = {
     "papertape_clock_timestamp_seconds": _gauge("What this machine's clock shows now."),
     "papertape_clock_skew_seconds": _gauge(
         "How far the clock of the feed's source is ahead of ours; no series where it tells no time."
+    ),
+    "papertape_clock_steps_total": _counter(
+        "Jumps of this machine's clock; also when the machine has slept."
     ),
     "papertape_log_lines_dropped_total": _counter("Log lines that could not be written."),
     "papertape_metrics_failures_total": _counter("Faults in counting or in showing metrics."),

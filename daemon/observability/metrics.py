@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric as Family
 
+    from daemon.feeds.calendar import Calendar
+
 HEARTBEAT_S = 1.0
 """How often `lag` is called by a loop that is not blocked."""
 
@@ -55,7 +57,7 @@ class Metrics:
     """All metrics of one account; `build` are the labels of `papertape_build_info`.
 
     `tasks` are names; `watch` brings the tasks themselves once they exist. `constants` are gauges
-    that never change.
+    that never change. The calendar knows when checks are due.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Metrics:
         build: Mapping[str, str],
         dropped: Callable[[], int] = lambda: 0,
         constants: Mapping[str, float] | None = None,
+        calendar: Calendar | None = None,
     ) -> None:
         self.tallies = Tallies(symbols, tasks)
         self.failures = 0
@@ -80,6 +83,7 @@ class Metrics:
         self._build = tuple(known.get(label, "") for label in METRICS[_BUILD].labels)
         self._dropped = dropped
         self._checks = Checks(state)
+        self._calendar = calendar
         self._standing: Standing | None = None
         self._started = time.time()
         self._generation = 0
@@ -159,6 +163,15 @@ class Metrics:
         self._beat = time.monotonic()
         self._seen = time.time()
 
+    def clock_stepped(self) -> None:
+        """This machine's clock has jumped."""
+        self.tallies.counts["papertape_clock_steps_total"][()] += 1
+
+    def reloaded(self, *, refused: bool) -> None:
+        """A config was to be reloaded."""
+        which = "reloads_refused" if refused else "reloads"
+        self.tallies.counts[f"papertape_{which}_total"][()] += 1
+
     def notification(self, metric: str, event: str) -> None:
         """What became of a notice; called by one thread at a time, the notifier's as a rule."""
         self.tallies.counts[metric][event,] += 1
@@ -209,7 +222,7 @@ class Metrics:
             readings.hour_rows(None if standing is None else standing.hours),
             readings.feed_rows(self.feed_state, self._generation),
             readings.outside_rows(self._outside),
-            readings.check_rows(self._checks),
+            readings.check_rows(self._checks, self._calendar),
             readings.disk_rows(self._state),
             readings.process_rows(self._started),
         )

@@ -11,16 +11,20 @@ import resource
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daemon.core.trading_state import HoldSource, TradingState
 from daemon.core.units import MICROS_PER_USD, SECOND_NS
 from daemon.feeds.feed_health import FeedState
-from daemon.observability.checks import Checks
+from daemon.observability.checks import Checks, due
 from daemon.observability.hours import Hours
 from daemon.observability.standing import Standing
 from daemon.observability.tallies import Tallies
 from daemon.ports import Outside
 from daemon.state_directory import JOURNAL
+
+if TYPE_CHECKING:
+    from daemon.feeds.calendar import Calendar
 
 Rows = Mapping[tuple[str, ...], float]
 """Label values (without the name) and value of each series of a metric."""
@@ -100,12 +104,16 @@ def feed_rows(state: str | None, generation: int) -> Iterable[tuple[str, Rows]]:
     yield "papertape_feed_generation", {(): generation}
 
 
-def check_rows(checks: Checks) -> Iterable[tuple[str, Rows]]:
-    """The last result of each one-shot job."""
+def check_rows(checks: Checks, calendar: Calendar | None) -> Iterable[tuple[str, Rows]]:
+    """The last result of each one-shot job, and when the next one is due."""
     results = checks.results()
     yield "papertape_check_success", {(name,): each.success for name, each in results.items()}
     ended: Rows = {(name,): each.ended / SECOND_NS for name, each in results.items()}
     yield "papertape_check_last_run_timestamp_seconds", ended
+    if calendar is not None:
+        again = ((name, due(name, each.ended, calendar)) for name, each in results.items())
+        missed: Rows = {(name,): at / SECOND_NS for name, at in again if at is not None}
+        yield "papertape_check_due_timestamp_seconds", missed
 
 
 def process_rows(started: float) -> Iterable[tuple[str, Rows]]:

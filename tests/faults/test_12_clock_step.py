@@ -1,5 +1,6 @@
 """The system's clock jumps by an hour, forward or back -> trading is the same: order comes from the
-journal's numbers, time from the tape, waiting from a clock that cannot be set.
+journal's numbers, time from the tape, waiting from a clock that cannot be set; it is logged, and
+counted for an alert.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from tests.faults.conftest import PACE, Daemons
 from tests.faults.trouble import (
+    Patient,
     Undisturbed,
     busy_settings,
     check_no_turn_lost,
@@ -39,6 +41,10 @@ def lie(faketime: str, more: Mapping[str, str]) -> Mapping[str, str]:
     }
 
 
+def wait_for_steps(daemon: Patient, number: int) -> None:
+    daemon.wait_for(lambda: daemon.events().count("clock_stepped") == number)
+
+
 def test_a_clock_that_is_set_while_it_trades(
     shop: Workshop, daemons: Daemons, three_weeks: Undisturbed, faketime: str
 ) -> None:
@@ -47,9 +53,10 @@ def test_a_clock_that_is_set_while_it_trades(
     daemon = daemons(pace=PACE, settings=busy_settings())
     environment = lying(faketime, offset, FAKETIME_DONT_FAKE_MONOTONIC="1")
     daemon.start(prefix=with_environment(environment))
-    for step, turns in (("+3600", 6), ("-3600", 12)):
+    for number, (step, turns) in enumerate((("+3600", 6), ("-3600", 12)), 1):
         daemon.reach(turns)
         offset.write_text(step)
+        wait_for_steps(daemon, number)
     daemon.go_on(8)  # over a night
     assert daemon.stop() == 0
     walls = [wall for (wall,) in daemon.query("SELECT wall FROM turns ORDER BY seq")]

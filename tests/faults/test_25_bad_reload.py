@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from tests.faults.conftest import Daemons
+from tests.faults.free_ports import free_port, metric
 from tests.faults.trouble import (
     Patient,
     Undisturbed,
@@ -44,13 +45,17 @@ def wait_for_refusal(daemon: Patient, number: int) -> None:
 
 
 def test_the_old_config_stays(shop: Workshop, daemons: Daemons, three_weeks: Undisturbed) -> None:
-    daemon = daemons(pace="150000", settings=busy_settings())
+    port = free_port()
+    metrics = {"observability.metrics": f"127.0.0.1:{port}"}
+    daemon = daemons(pace="150000", settings=busy_settings(**metrics))
     daemon.start()
     for number, (text, words) in enumerate(BAD.values(), 1):
         shop.config.write_text(text)
         answer = daemon.type("reload")
         assert answer.code == 78, answer
         assert words in answer.err
+        assert str(shop.config) in answer.err  # in full: the daemon may run in another folder
+        assert "the config in force stays" in answer.err
         assert "Traceback" not in answer.err
         daemon.signal(signal.SIGHUP)
         wait_for_refusal(daemon, number)
@@ -59,6 +64,8 @@ def test_the_old_config_stays(shop: Workshop, daemons: Daemons, three_weeks: Und
     answer = daemon.type("reload")
     assert answer.code == 78
     assert "No such file" in answer.err
+    assert metric(port, "papertape_reloads_refused_total") == 2 * len(BAD) + 1
+    assert metric(port, "papertape_reloads_total") == 0
     at = daemon.turns()
     daemon.reach(at + 6)
     assert daemon.stop() == 0

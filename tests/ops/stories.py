@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from daemon.observability.checks import HABITS
 from tests.ops.programs import RULES, answer_of, program
 
 DAY = 24 * 60
@@ -91,6 +92,7 @@ class Story:
         self.instant("papertape_next_close_timestamp_seconds", self.next_close)
         self.instant("papertape_previous_close_timestamp_seconds", self.last_close)
         self.instant("papertape_next_bar_timestamp_seconds", self.next_bar, symbol=SYMBOL)
+        self.set("papertape_clock_steps_total", 0)
         for check in ("parity", "drill"):
             self.check_runs(check, lambda t: t - (t - at("18:00")) % DAY)
 
@@ -144,9 +146,35 @@ class Story:
         self.set("papertape_feed_state", lambda t: int(t in during), state=state)
 
     def check_runs(self, check: str, last: Minute, success: Minute | float = 1) -> None:
-        """When a check ran last (a minute), and whether it passed."""
+        """When a check ran last (a minute), and whether it passed; it is due as a daemon says."""
         self.instant("papertape_check_last_run_timestamp_seconds", last, check=check)
         self.set("papertape_check_success", success, check=check)
+        if check in HABITS:
+            self.instant(
+                "papertape_check_due_timestamp_seconds",
+                lambda t: self._due(check, last(t)), check=check,
+            )  # fmt: skip
+
+    def never(self, check: str) -> None:
+        """A check that has never run, as daemons show it."""
+        self.set("papertape_check_last_run_timestamp_seconds", 0, check=check)
+        self.set("papertape_check_success", 0, check=check)
+        self.set("papertape_check_due_timestamp_seconds", _nothing, check=check)
+
+    def _due(self, check: str, ended: float | None) -> int | None:
+        """The minute that a daemon would tell; worked out apart from their code."""
+        if ended is None:
+            return None
+        days = {opens // DAY for opens, _ in self._sessions}
+        hours, of_trading_days = HABITS[check]
+        left, minute = hours * 60, int(ended)
+        while of_trading_days and left:
+            midnight = (minute // DAY + 1) * DAY
+            counted = minute // DAY in days or minute < 0
+            spent = min(left, midnight - minute) if counted else 0
+            left -= spent
+            minute = minute + spent if counted else midnight
+        return minute + left
 
     def other(self, series: str, value: Minute | float) -> None:
         """A series that is not the daemon's, written as in PromQL."""
@@ -228,6 +256,10 @@ def hours(opens: str, closes: str) -> tuple[int, int]:
 def during(begins: str, ends: str) -> range:
     """The minutes from one time to just before another."""
     return range(at(begins), at(ends))
+
+
+def _nothing(_: int) -> None:
+    """No value."""
 
 
 def _constant(value: float) -> Minute:

@@ -19,7 +19,8 @@ from tests.ops.programs import PROMETHEUS, ROOT, RULES, answer_of, program
 ALERTS = (
     "PapertapeDown", "Halted", "PausedInSession", "NoBar", "FeedNotReady", "TradeSurge",
     "DailyLoss", "PositionOutsideHours", "ParityBroken", "CheckStale", "DataStale", "ModelFailing",
-    "JournalFailing", "DiskLow", "CalendarMismatch", "ClockSkew", "Watchdog",
+    "JournalFailing", "DiskLow", "CalendarMismatch", "ClockSkew", "ClockStep",
+    "Watchdog",
 )  # fmt: skip
 """All there are: few, so that each is read."""
 

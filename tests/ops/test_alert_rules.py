@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from daemon.observability.checks import HABITS
 from tests.ops.stories import DAY, SYMBOL, WEEK, Story, at, during, hours
 
 DOWN, DOWN_TICKET = "PapertapeDown page", "PapertapeDown ticket"
@@ -659,8 +660,7 @@ def test_broken_parity_is_a_ticket_until_it_holds() -> None:
 
 def test_a_parity_that_never_ran_is_not_broken() -> None:
     story = Story("09:00")
-    story.set("papertape_check_success", 0, check="parity")
-    story.set("papertape_check_last_run_timestamp_seconds", 0, check="parity")
+    story.never("parity")
     story.expect("12:00")
     story.check()
 
@@ -679,7 +679,7 @@ def test_a_check_that_has_missed_a_session_is_stale_in_the_next() -> None:
     """Run on Tuesday at 18:00 and not on Wednesday: asked on Thursday, while it is open."""
     story = Story("00:00", step=5)
     times = [at(f"day {day} 18:00") for day in (-1, 0, 1, 3)]
-    story.check_runs("drill", lambda t: max(one for one in times if one <= t))
+    story.check_runs("parity", lambda t: max(one for one in times if one <= t))
     story.expect("day 2 12:00")
     story.expect("day 2 23:00")
     story.expect("day 3 09:35")
@@ -690,36 +690,58 @@ def test_a_check_that_has_missed_a_session_is_stale_in_the_next() -> None:
     story.check()
 
 
-def test_a_check_of_this_session_may_wait_for_the_next() -> None:
-    """Run at noon; on the next morning it is 22 hours old, and a session has closed since."""
-    story = Story("00:00", step=10)
-    story.check_runs("drill", lambda t: t - (t - at("12:00")) % DAY)
-    story.expect("day 2 09:50")
-    story.expect("day 2 11:50")
-    story.check()
-
-
-@pytest.mark.parametrize("clock", ["06:00", "18:00", "23:00"])
-def test_a_check_of_trading_days_may_rest_over_the_weekend_and_a_holiday(clock: str) -> None:
+@pytest.mark.parametrize("check", sorted(set(HABITS) - {"drill"}))
+@pytest.mark.parametrize("clock", ["06:00", "12:00", "18:00", "23:00"])
+def test_a_daily_check_may_rest_over_the_weekend_and_a_holiday(clock: str, check: str) -> None:
     """No check on Saturday, Sunday and Monday, on which the exchange is closed too."""
     sessions = tuple(each for each in WEEK if each[0] // DAY != 7)
     story = Story("day 3 00:00", sessions=sessions, step=30)
     times = [at(f"day {day} {clock}") for day in (2, 3, 4, 8, 9)]
-    story.check_runs("drill", lambda t: max(one for one in times if one <= t))
+    story.check_runs(check, lambda t: max(one for one in times if one <= t))
     for day in range(4, 10):
         story.expect(f"day {day} 10:00")
         story.expect(f"day {day} 15:30")
     story.check()
 
 
-def test_a_check_that_never_ran_has_thirty_hours_to() -> None:
+def test_a_check_that_also_missed_the_day_after_the_holiday_is_stale() -> None:
+    """Run on Friday at 18:00, not on Tuesday, the next trading day: asked on Wednesday."""
+    sessions = tuple(each for each in WEEK if each[0] // DAY != 7)
+    story = Story("day 3 00:00", sessions=sessions, step=10)
+    times = [at(f"day {day} 18:00") for day in (2, 3, 4)]
+    story.check_runs("data", lambda t: max(one for one in times if one <= t))
+    for clock in ("day 5 12:00", "day 7 12:00", "day 8 12:00", "day 8 15:50", "day 9 09:20"):
+        story.expect(clock)
+    story.expect("day 9 09:40", STALE)
+    story.check()
+
+
+@pytest.mark.parametrize(("days", "fires"), [(34, False), (36, True)])
+def test_a_drill_may_be_five_weeks_old(days: int, *, fires: bool) -> None:
+    story = Story("09:20", step=5)
+    story.check_runs("drill", lambda _: at("09:20") - days * DAY)
+    story.expect("09:25")
+    story.expect("09:40", *[STALE] * fires)
+    story.expect("15:55", *[STALE] * fires)
+    story.expect("16:00")
+    story.check()
+
+
+def test_a_drill_that_was_never_done_has_thirty_hours_to_be() -> None:
     """Installed on Monday at 00:00; asked on Tuesday from 06:00, so at the open."""
     story = Story("00:00", step=5)
-    story.set("papertape_check_last_run_timestamp_seconds", 0, check="drill")
-    story.set("papertape_check_success", 0, check="drill")
+    story.never("drill")
     story.expect("12:00")
     story.expect("day 1 09:35")
     story.expect("day 1 09:40", STALE)
+    story.check()
+
+
+def test_a_parity_that_was_never_asked_for_is_not_missed() -> None:
+    story = Story("00:00", step=30)
+    story.never("parity")
+    story.expect("day 1 12:00")
+    story.expect("day 3 12:00")
     story.check()
 
 
@@ -729,6 +751,19 @@ def test_what_is_run_by_hand_does_not_grow_stale(check: str) -> None:
     story.check_runs(check, lambda _: at("01:00"), 0)
     story.expect("12:00")
     story.expect("day 3 12:00")
+    story.check()
+
+
+# --- ClockStep ------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_was_set_is_a_ticket_for_half_an_hour() -> None:
+    story = Story("09:30")
+    story.set("papertape_clock_steps_total", lambda t: 1 + (t >= at("10:00")))
+    story.expect("09:59")
+    story.expect("10:01", "ClockStep ticket")
+    story.expect("10:29", "ClockStep ticket")
+    story.expect("10:31")
     story.check()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cyclopts import MissingArgumentError
+from cyclopts import App, MissingArgumentError
 
 from daemon import paths
 from daemon.cli import app
@@ -33,10 +33,17 @@ OTHERS = {
 
 NOT_RUN = {
     "papertape data update": "needs a gateway",
+    "papertape probe": "needs a gateway",
     "papertape data action add": "would change the prices of the sample, which has no split",
     "papertape status nvda --watch": "never ends",
 }
 """Beginnings of command lines that are only parsed."""
+
+NOT_NAMED = {
+    "run": "systemd does it",
+    "config schema": "for editors",
+}
+"""Verbs that nobody needs who runs a daemon."""
 
 ENDS_WITH = {
     "papertape runs diff momentum model": (1,),  # another model trades otherwise
@@ -122,6 +129,25 @@ def test_what_is_not_papertape_is_there_on_a_machine_that_runs_it() -> None:
             assert f"\n{words[1]}: " in (ROOT / "Makefile").read_text("utf-8"), command
         if words[0] == "systemctl" and words[1] not in ("list-timers", "status"):
             assert words[-1] == "papertape@nvda", command
+
+
+def _verbs(group: App, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every verb of the command line, as its words."""
+    names = [name for name in group if not name.startswith("-")]
+    if not names or group.default_command is not None:
+        yield before
+    for name in names:
+        yield from _verbs(group[name], (*before, name))
+
+
+def test_the_book_names_every_verb_that_a_person_needs() -> None:
+    shown = [command.words[1:] for command in (*BOOK.commands, *BOOK.inline)]
+    missing = {
+        " ".join(verb)
+        for verb in _verbs(app)
+        if verb and not any(tuple(words[: len(verb)]) == verb for words in shown)
+    }
+    assert missing == set(NOT_NAMED)
 
 
 def test_a_command_that_does_not_exist_is_seen() -> None:

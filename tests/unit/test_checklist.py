@@ -183,16 +183,17 @@ def test_gateway(shop: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["parity", "drill"])
+@pytest.mark.parametrize(("name", "fresh", "old"), [("parity", 1, 2), ("drill", 34, 36)])
 def test_the_last_results_of_jobs(
-    shop: Workshop, capsys: pytest.CaptureFixture[str], name: str
+    shop: Workshop, capsys: pytest.CaptureFixture[str], name: str, fresh: int, old: int
 ) -> None:
     assert look(shop, capsys)[name] == ("n/a", "never run")
-    write_check(shop.state, name, NOW - 2 * DAY_NS, success=True)
-    assert look(shop, capsys)[name] == ("ok", "2024-03-04 08:30, 2 days ago")
+    write_check(shop.state, name, NOW - fresh * DAY_NS, success=True)
+    verdict, text = look(shop, capsys)[name]
+    assert (verdict, text.partition(", ")[2]) == ("ok", f"{fresh} day{'s' * (fresh > 1)} ago")
     write_check(shop.state, name, NOW - DAY_NS, success=False)
     assert look(shop, capsys)[name][1].startswith("failed 2024-03-05 08:30, 1 day ago: `papertape")
-    write_check(shop.state, name, NOW - 36 * DAY_NS, success=True)
+    write_check(shop.state, name, NOW - old * DAY_NS, success=True)
     assert look(shop, capsys)[name][0] == "fail"
 
 

@@ -403,6 +403,22 @@ def test_the_lag_of_a_loop_that_does_not_come_by_grows(tmp_path: Path) -> None:
     assert 30 <= scrape(metrics)("loop_lag_seconds") < 60
 
 
+def test_a_clock_that_was_set_is_counted(tmp_path: Path) -> None:
+    metrics = made(tmp_path)
+    assert scrape(metrics)("clock_steps_total") == 0
+    metrics.clock_stepped()
+    assert scrape(metrics)("clock_steps_total") == 1
+
+
+def test_reloads_are_counted_by_how_they_end(tmp_path: Path) -> None:
+    metrics = made(tmp_path)
+    metrics.reloaded(refused=True)
+    metrics.reloaded(refused=True)
+    metrics.reloaded(refused=False)
+    page = scrape(metrics)
+    assert (page("reloads_total"), page("reloads_refused_total")) == (1, 2)
+
+
 def test_what_runs_and_what_it_costs(tmp_path: Path) -> None:
     page = scrape(made(tmp_path))
     (labels,) = [dict(key[1]) for key in page.series if key[0] == "papertape_build_info"]
