@@ -91,7 +91,7 @@ def prepare(config: Config, state: Path) -> tuple[Setup, MakeSource]:
                 driver = new_driver()
                 driver.pass_by(place.instant)
             ours = [action for action in inputs.actions if action.symbol in config.symbols]
-            driver.clock.actions.go_on(place.session, place.actions, place.coming, ours)
+            driver.clock.actions.go_on(place.session, place.actions, place.coming, ours, place.seen)
         pace = None if feed.pace == "max" else float(feed.pace)
         return TapeSource(driver, pace, None if place is None else place.instant)
 
@@ -179,7 +179,7 @@ class TapeSource:
         try:
             ends = self._driver.tell(command)
         except LookupError as error:
-            raise RefusedError(str(error.args[0])) from None
+            raise RefusedError(str(error.args[0])) from error
         self._at = max(self._at, command.instant)
         self._told.set()
         return CarriedOut(command, ends, self._driver.clock.emitted[-1].input)

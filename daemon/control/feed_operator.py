@@ -27,6 +27,7 @@ from daemon.core.trading_state import HoldSource
 from daemon.core.units import MICROS_PER_USD
 from daemon.data.action_table import action_text
 from daemon.errors import RefusedError
+from daemon.feeds.put_aside import SessionOverError
 from daemon.feeds.times import date_text, zone_text
 
 if TYPE_CHECKING:
@@ -80,13 +81,6 @@ class FeedOperator:
         account = live.rerun.account
         if action.symbol not in account.portfolio.positions:
             return {"code": 0, "lines": [f"{action.symbol} is not traded here"], "turn": None}
-        last = account.venue.book.last
-        if last is not None and action.effective < last.session.date:
-            raise RefusedError(
-                f"{action.symbol}: {date_text(action.effective)} is over, and the account has "
-                f"traded since: it is not changed. Where it held {action.symbol} then, its shares "
-                f"are wrong: `papertape kill --flatten`, then `papertape account new`"
-            )
 
         def make(now: int) -> ForTheFeed:
             return Action(now, HoldSource.OPERATOR, action_text(action), action)
@@ -94,16 +88,38 @@ class FeedOperator:
         try:
             command = live.source.tell(make).command
         except RefusedError as error:
-            return {"code": 0, "lines": list(error.lines), "turn": None}
+            told = error.lines
+            if isinstance(error.__cause__, SessionOverError):
+                told = (_too_late(action, account),)
+            return {"code": 0, "lines": list(told), "turn": None}
         turn = await live.inbox.turn_of(command)
         return {"code": 0, "lines": list(_foretold(action, account)), "turn": turn.seq}
+
+
+def _too_late(action: CorporateAction, account: Account) -> str:
+    """Why nothing comes of an action; RefusedError where the account may be wrong without it."""
+    symbol, over = action.symbol, f"{date_text(action.effective)} is over"
+    held = account.portfolio.positions[symbol].quantity
+    if not held:
+        return f"{over}: the account holds no {symbol} and is not changed"
+    if isinstance(action, Dividend):
+        amount = held * action.amount_micros / MICROS_PER_USD
+        raise RefusedError(
+            f"{symbol}: {over}: the dividend is not booked; it would be {amount:+,.2f} USD for the "
+            f"{held:+,d} held now"
+        )
+    raise RefusedError(
+        f"{symbol}: {over}, and bars of since have been traded on: its {held:+,d} shares are not "
+        f"changed. If they are of before the split: `papertape kill --flatten`, then `papertape "
+        f"account new`"
+    )
 
 
 def _foretold(action: CorporateAction, account: Account) -> Iterator[str]:
     """What an action will do to the account as it is now, one line each."""
     symbol, position = action.symbol, account.portfolio.positions[action.symbol]
     last = account.venue.book.last
-    late = last is not None and last.session.date == action.effective and last.remaining
+    late = last is not None and action.effective <= last.session.date
     when = "the next bar" if late else f"the first bar of {date_text(action.effective)}"
     yield f"it takes effect before {when}"
     if isinstance(action, Dividend):

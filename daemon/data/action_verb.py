@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
 from daemon.control.client import NotListeningError, ask
+from daemon.core.events import CorporateAction, Dividend
 from daemon.data.action_table import action_text, add_action
 from daemon.data.folder import DataFolder
 from daemon.errors import Exit
 from daemon.feeds.calendar import Calendar
+from daemon.feeds.times import date_text, zone_date
+from daemon.journal.reader import JournalReader
+from daemon.state_directory import JOURNAL
+from daemon.text_table import EXCHANGE_ZONE
 
 
 def action_add(state: Path, folder: DataFolder, cells: dict[str, str], calendar: Calendar) -> int:
@@ -23,7 +29,7 @@ def action_add(state: Path, folder: DataFolder, cells: dict[str, str], calendar:
     try:
         answer = ask(state, "action", action=msgspec.to_builtins(action))
     except NotListeningError:
-        print("no daemon runs here: it will see the table when it starts")
+        print(_when_down(state, action))
         return Exit.OK
     for line in answer["lines"]:
         if answer["code"]:
@@ -31,3 +37,17 @@ def action_add(state: Path, folder: DataFolder, cells: dict[str, str], calendar:
         else:
             print(line)
     return int(answer["code"])
+
+
+def _when_down(state: Path, action: CorporateAction) -> str:
+    """What a daemon that starts will make of it."""
+    reached = None
+    if (state / JOURNAL).exists():
+        with closing(JournalReader(state / JOURNAL)) as reader:
+            reached = reader.reached()
+    if reached is None or action.effective >= zone_date(reached[0], EXCHANGE_ZONE):
+        return "no daemon runs here: it will see the table when it starts"
+    over = f"no daemon runs here, and the account has lived through {date_text(action.effective)}"
+    if isinstance(action, Dividend):
+        return f"{over}: the dividend will not be booked"
+    return f"{over}: it acts on the split at its start only if it has had no bar of it since"

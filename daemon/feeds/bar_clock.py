@@ -245,10 +245,9 @@ class BarClock:
         before, after = self._closed.come(bar)
         self.gaps.came_after(bar, now, before, after)
         if after is Outcome.BACKFILLED:
+            self.actions.saw((bar.symbol,), slot.session.date)
             self._emit(
-                MarketSlice(
-                    slot.start, slot.end, (bar,), (), slot.session, slot.index, Outcome.BACKFILLED
-                )
+                MarketSlice(slot.start, slot.end, (bar,), (), slot.session, slot.index, after)
             )
         return after
 
@@ -308,7 +307,7 @@ class BarClock:
             self._close(head, now, why)
 
     def _close(self, waiting: Waiting, now: int, why: str) -> None:
-        slot = waiting.slot = self.actions.joined(waiting.slot)
+        slot = waiting.slot = self.actions.joined(waiting.slot, waiting.bars)
         in_time = waiting.last <= waiting.on_time and now <= waiting.on_time + WAKE_NS
         outcome = Outcome.BACKFILLED
         if slot.warmup:

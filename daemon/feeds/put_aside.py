@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from daemon.core.events import Bar, CorporateAction, Dividend, Judgement, Release
+from daemon.core.events import Bar, CorporateAction, Dividend, Judgement, Release, Split
 from daemon.feeds.closed_bars import Slot
 from daemon.feeds.times import iso_z
 
@@ -83,28 +83,38 @@ def _as_it_is(action: CorporateAction) -> CorporateAction:
     return action
 
 
+class SessionOverError(LookupError):
+    """An action is told of too late: its symbol has been traded on since."""
+
+
 class ComingActions:
     """Corporate actions that were told of while the feed runs, or that no slice has carried.
 
     `as_applied` is what one comes to on this feed: on a tape of adjusted prices something else,
-    or nothing. Whatever takes effect in a session is carried by one slice, once.
+    or nothing. Whatever takes effect in a session is carried by one slice, once. A split may be
+    told of after its session for as long as no bar since has gone into trading: those are set aside
+    where it is suspected.
     """
 
     def __init__(self) -> None:
         self.as_applied: AsApplied = _as_it_is
+        self._seen: dict[str, int] = {}
         self._coming: list[CorporateAction] = []
         self._session = 0
         self._carried: tuple[CorporateAction, ...] = ()
 
     def add(self, action: CorporateAction) -> None:
-        """One more; LookupError where it is known already, or nothing comes of it."""
+        """One more; LookupError where it is known already, or nothing comes of it.
+
+        SessionOverError where it should have been carried before.
+        """
         applied = self.as_applied(action)
         if applied is None:
             raise LookupError("the prices of this tape hold it: the account is not changed")
         if applied in (*self._coming, *self._carried):
             raise LookupError("it is known already")
-        if applied.effective < self._session:
-            raise LookupError("its session is over: the account is not changed")
+        if applied.effective < self._session and not self._is_to_come(applied):
+            raise SessionOverError("its session is over: the account is not changed")
         self._coming.append(applied)
 
     def go_on(
@@ -113,21 +123,42 @@ class ComingActions:
         carried: Iterable[CorporateAction],
         coming: Iterable[CorporateAction],
         listed: Iterable[CorporateAction],
+        seen: Iterable[tuple[str, int]] = (),
     ) -> None:
         """Go on after a restart in a session, of which slices have carried some actions before.
 
         What the feed was told of comes with the next slice, as does what else is listed for that
-        session.
+        session, or for one before it of whose symbol nothing has been `seen` since (`saw`).
         """
         self._session, self._carried = 0, tuple(carried)
-        listed = (action for action in listed if action.effective == session)
-        for action in (*coming, *listed):
+        for symbol, date in seen:
+            self.saw((symbol,), date)
+        due = [
+            action
+            for action in listed
+            if action.effective == session
+            or (action.effective < session and self._is_to_come(action))
+        ]
+        for action in (*coming, *due):
             with suppress(LookupError):
                 self.add(action)
         self._session = session
 
-    def joined(self, slot: Slot) -> Slot:
-        """The slot with what takes effect by its session; that has been carried then."""
+    def saw(self, symbols: Iterable[str], date: int) -> None:
+        """Bars of this session, or a split in it, have gone into trading."""
+        for symbol in symbols:
+            self._seen[symbol] = max(date, self._seen.get(symbol, 0))
+
+    def _is_to_come(self, action: CorporateAction) -> bool:
+        """Whether its symbol still has the shares of before, though its session has begun."""
+        seen = self._seen.get(action.symbol)
+        return isinstance(action, Split) and seen is not None and seen < action.effective
+
+    def joined(self, slot: Slot, symbols: Iterable[str]) -> Slot:
+        """The slot, with bars of these symbols, and what takes effect by its session.
+
+        That has been carried then.
+        """
         if slot.warmup:
             return slot
         date = slot.session.date
@@ -138,6 +169,8 @@ class ComingActions:
         if date != self._session:
             self._session, self._carried = date, ()
         self._carried += slot.actions
+        self.saw(symbols, date)
+        self.saw((one.symbol for one in slot.actions if isinstance(one, Split)), date)
         return slot
 
 

@@ -24,6 +24,7 @@ from daemon.core.events import (
     Outcome,
     Prediction,
     Reload,
+    Split,
     Tick,
 )
 from daemon.core.outputs import Output, StateChanged
@@ -54,7 +55,8 @@ class Place(NamedTuple):
 
     An instant may have several slices, as where one symbol's bar came late. `session` is the date
     of the last slices, `actions` the corporate actions that these have carried, `coming` those
-    that the feed was told of and no slice has carried.
+    that the feed was told of and no slice has carried, `seen` the session of each symbol's last
+    bar or split.
     """
 
     instant: int
@@ -63,6 +65,7 @@ class Place(NamedTuple):
     session: int = 0
     actions: tuple[CorporateAction, ...] = ()
     coming: tuple[CorporateAction, ...] = ()
+    seen: tuple[tuple[str, int], ...] = ()
 
     def told(self, action: CorporateAction) -> Place:
         """The same place after the feed was told of an action."""
@@ -71,17 +74,31 @@ class Place(NamedTuple):
 
 def place_after(before: Place | None, item: MarketSlice | Tick) -> Place:
     """The place of an input of the feed, which comes after another."""
-    session, carried, coming = (0, (), ()) if before is None else before[3:]
+    before = before or Place(0, 0)
     if isinstance(item, Tick):
-        return Place(item.instant, 1, (), session, carried, coming)
+        return before._replace(instant=item.instant, rank=1, symbols=())
+    session, carried, coming = before.session, before.actions, before.coming
     if item.session.date > session:  # a late slice may be of an earlier one
         session, carried = item.session.date, ()
+    symbols = tuple(bar.symbol for bar in item.bars)
+    seen = symbols
     if item.actions:
         carried = (*carried, *item.actions)
         keys = set(map(_key, item.actions))
         coming = tuple(action for action in coming if _key(action) not in keys)
-    symbols = tuple(bar.symbol for bar in item.bars)
-    return Place(item.end, 0, symbols, session, carried, coming)
+        seen += tuple(action.symbol for action in item.actions if isinstance(action, Split))
+    dates = _seen_by(before.seen, seen, item.session.date)
+    return Place(item.end, 0, symbols, session, carried, coming, dates)
+
+
+def _seen_by(
+    before: tuple[tuple[str, int], ...], symbols: tuple[str, ...], date: int
+) -> tuple[tuple[str, int], ...]:
+    known = dict(before)
+    if all(known.get(symbol, 0) >= date for symbol in symbols):
+        return before  # as for nearly every slice
+    known |= {symbol: max(date, known.get(symbol, 0)) for symbol in symbols}
+    return tuple(known.items())
 
 
 def _key(action: CorporateAction) -> tuple[str, type, int]:

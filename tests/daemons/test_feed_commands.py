@@ -34,7 +34,7 @@ from tests.daemons.virtual import Acting, Action, Doing, Lived, at, live
 from tests.replay.workshop import Answer, Workshop, bar_starts, write_tape
 
 STARTS = bar_starts()
-DAY_2 = 20240103
+DAY_2, DAY_3 = 20240103, 20240104
 SPLIT = ("NVDA", "split", "10:1", "--effective", "2024-01-03")
 FREE = (
     "execution",
@@ -244,18 +244,102 @@ def test_a_split_told_too_late_rides_on_the_next_bar(shop: Workshop) -> None:
     proved(shop, {0: [TargetPosition("NVDA", 100)]})
 
 
-def test_a_split_of_a_session_that_is_over_is_not_applied(shop: Workshop) -> None:
+TRADED_ON = (
+    "NVDA: 2024-01-02 is over, and bars of since have been traded on: its +10 shares are not "
+    "changed. If they are of before the split: `papertape kill --flatten`, then `papertape account "
+    "new`"
+)
+NOT_BOOKED = (
+    "NVDA: 2024-01-02 is over: the dividend is not booked; it would be +2.50 USD for the +10 held "
+    "now"
+)
+
+
+@pytest.mark.parametrize(
+    ("held", "words", "code", "said"),
+    [
+        (
+            10,
+            ("split", "10:1", "--effective", "2024-01-02"),
+            78,
+            TRADED_ON,
+        ),
+        (
+            10,
+            ("dividend", "0.25", "--ex", "2024-01-02", "--pay", "2024-01-05"),
+            78,
+            NOT_BOOKED,
+        ),
+        (
+            0,
+            ("split", "10:1", "--effective", "2024-01-02"),
+            0,
+            "2024-01-02 is over: the account holds no NVDA and is not changed",
+        ),
+    ],
+)
+def test_an_action_of_a_session_that_was_traded_is_not_applied(
+    shop: Workshop, held: int, words: tuple[str, ...], code: int, said: str
+) -> None:
     answers = Answers()
-    words = ("data", "action", "add", "NVDA", "split", "10:1", "--effective", "2024-01-02")
     lived = live(
         shop,
-        {at("11:45", DAY_2): answers.typing(shop, *words)},
-        acts={},
-        settings=[feed(end="2024-01-03")],
+        {at("11:45", DAY_2): answers.typing(shop, "data", "action", "add", "NVDA", *words)},
+        acts={0: [TargetPosition("NVDA", held)]},
+        settings=[feed(end="2024-01-03"), FREE],
     )
-    assert answers.answer().code == 78
-    assert "2024-01-02 is over, and the account has traded since" in answers.answer().err
+    answer = answers.answer()
+    assert answer.code == code
+    assert said in (answer.err if code else answer.out)
     assert not [item for item in inputs(lived) if isinstance(item, Told)]
+
+
+def test_a_split_of_a_session_without_a_bar_is_applied_late(shop: Workshop) -> None:
+    """Ten held; no bar is believed on the day of the split, told of a day later."""
+    split_tape(shop)
+    answers = Answers()
+    lived = live(
+        shop,
+        {at("09:45", DAY_3): answers.typing(shop, "data", "action", "add", *SPLIT)},
+        acts={0: [TargetPosition("NVDA", 10)]},
+        settings=[feed(*map(quarantined, range(7, 14))), FREE],
+    )
+    answer = answers.answer()
+    assert answer.code == 0, answer.err
+    assert "it takes effect before the next bar" in answer.out
+    assert "+10 NVDA will be +100" in answer.out
+    carried = [item for item in inputs(lived) if isinstance(item, MarketSlice) and item.actions]
+    assert [item.start for item in carried] == [STARTS[14]]
+    assert [one.quantity for one in lived.of(ActionApplied)] == [100]
+    proved(shop, {0: [TargetPosition("NVDA", 10)]})
+
+
+LIVED = "no daemon runs here, and the account has lived through 2024-01-02"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("split", "10:1", "--effective", "2024-01-03"),
+            "no daemon runs here: it will see the table when it starts",
+        ),
+        (
+            ("split", "10:1", "--effective", "2024-01-02"),
+            f"{LIVED}: it acts on the split at its start only if it has had no bar of it since",
+        ),
+        (
+            ("dividend", "0.25", "--ex", "2024-01-02", "--pay", "2024-01-05"),
+            f"{LIVED}: the dividend will not be booked",
+        ),
+    ],
+)
+def test_an_action_that_is_listed_while_no_daemon_runs(
+    shop: Workshop, words: tuple[str, ...], said: str
+) -> None:
+    live(shop, {}, acts={}, settings=[feed(end="2024-01-03")])
+    answer = shop.type("data", "action", "add", "NVDA", *words, "--state", str(shop.state))
+    assert (answer.code, answer.out.splitlines()[-1]) == (0, said)
 
 
 def test_another_symbols_action_is_listed_and_nothing_else(shop: Workshop) -> None:

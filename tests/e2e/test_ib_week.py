@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from daemon.cli import main
-from daemon.core.events import MarketSlice, Outcome, Pause, Resume
+from daemon.core.events import MarketSlice, Outcome, Pause, Resume, Split
 from daemon.core.outputs import Denial, OrderAccepted
 from tests.fake_gateway import Kind, Step
 from tests.fake_gateway.chaos import trouble
@@ -115,6 +115,26 @@ def test_after_a_late_slice_it_goes_on_where_it_had_got_to(tmp_path: Path) -> No
         ("10:30", "backfilled"),
         ("12:30", "received"),
     ]
+    assert verified(led.state) == 0
+
+
+def test_a_split_that_is_recorded_a_day_late_while_it_is_down(tmp_path: Path) -> None:
+    market = market_of(("NVDA",), "1h", MONDAY, 4)
+    split = SplitShares(symbol="NVDA", at=f"2026-11-24T04:00 {NEW_YORK}", ratio=10.0)
+    steps = [Step(at=f"{MONDAY}T17:00 {NEW_YORK}", fault=split)]
+    words = ["data", "action", "add", "NVDA", "split", "10:1", "--effective", "2026-11-24"]
+    with Led(tmp_path, market, f"{MONDAY}T09:00", steps=steps) as led:
+        led.run_until("2026-11-24T17:00")
+        assert led.status()["state"] == "PAUSED"
+        assert led.stop() == 0
+        assert main([*words, "--state", str(led.state)]) == 0
+        led.start()
+        led.run_until("2026-11-25T12:31")
+        assert led.stop() == 0
+    assert all(one.missing == ("NVDA",) for one in led.slices[7:14])
+    ten = Split("NVDA", 20261124, 10, 1)
+    assert [one.actions for one in led.slices[14:]] == [(ten,), (), ()]
+    assert [len(one.bars) for one in led.slices[14:]] == [1, 1, 1]
     assert verified(led.state) == 0
 
 

@@ -133,7 +133,7 @@ def test_a_restart_goes_on_as_if_no_time_had_passed(
     again = begun(plan, tuple(dict.fromkeys(listed)), held=is_held(inputs[: stopped + 1]))
     symbols = None if place.rank else place.symbols
     again.skip_to((place.instant, place.rank), symbols, before)
-    again.clock.actions.go_on(place.session, place.actions, place.coming, listed)
+    again.clock.actions.go_on(place.session, place.actions, place.coming, listed, place.seen)
     rest = inputs[stopped + 1 :]
     assert resumed(again, rest) == rest
 

@@ -27,7 +27,8 @@ def test_a_slice_and_a_tick() -> None:
     first = place_after(None, tick(0))
     assert first == Place(DAYS[0].session.opens, 1, (), 0)
     second = place_after(first, market(0, 0, symbols="AB"))
-    assert second == Place(DAYS[0].ends[0], 0, ("A", "B"), 20240102)
+    seen = (("A", 20240102), ("B", 20240102))
+    assert second == Place(DAYS[0].ends[0], 0, ("A", "B"), 20240102, seen=seen)
     assert place_after(second, tick(0, TickKind.CLOSES)).session == 20240102
 
 
@@ -40,6 +41,15 @@ def test_what_a_sessions_slices_have_carried_adds_up_until_the_next_session() ->
     opened = place_after(late, tick(2))
     assert (opened.session, opened.actions) == (20240103, (SPLIT, CASH))
     assert place_after(opened, market(2, 0)).actions == ()
+
+
+def test_the_session_of_each_symbols_last_bar_or_split() -> None:
+    place = place_after(place_after(None, market(0, 0, symbols="AB")), market(1, 0, symbols="B"))
+    assert place.seen == (("A", 20240102), ("B", 20240103))
+    place = place_after(place, market(0, 1, symbols="B"))  # late
+    assert place.seen == (("A", 20240102), ("B", 20240103))
+    place = place_after(place, market(1, 1, SPLIT, symbols=""))
+    assert dict(place.seen) == {"A": 20240102, "B": 20240103, "NVDA": 20240103}
 
 
 def test_what_was_told_comes_until_a_slice_carries_it() -> None:

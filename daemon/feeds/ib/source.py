@@ -125,7 +125,7 @@ class IbSource:
         try:
             ends = self._clock.carry_out(command)
         except LookupError as error:
-            raise RefusedError(str(error.args[0])) from None
+            raise RefusedError(str(error.args[0])) from error
         if isinstance(command, Action):
             self._splits.clear(command.action.symbol, (command.action,))
         self._situation.stir()
@@ -237,7 +237,7 @@ def prepare_at(
         )
         clock = BarClock(schedule, clock_rules(feed), tuple(config.symbols), held=held)
         if place is not None:
-            clock.actions.go_on(place.session, place.actions, place.coming, listed)
+            clock.actions.go_on(place.session, place.actions, place.coming, listed, place.seen)
         bars = config.bars
         wanted = BarsWanted(tuple(config.symbols), bars.size, bars.grid, feed.grace_s)
         return IbSource(
