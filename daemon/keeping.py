@@ -79,7 +79,9 @@ def new_account(state: Path, reason: str) -> int:
             raise UsageError(f"{state}: there is no account yet: the next start begins one")
         held = _positions(state)
         archived = copies.archive(state, reason)
-    print(f"archived  {held}; `papertape restore {archived / JOURNAL}` brings it back")
+    copy = archived / JOURNAL
+    back = f"`papertape restore {copy}` brings it back" if copy.exists() else f"it is in {archived}"
+    print(f"archived  {held}; {back}")
     print("next      the next start begins a new account with the cash of its config")
     said = directory.latch.read()
     if said is not None:

@@ -10,6 +10,7 @@ from typing import Self
 
 from daemon.control.latch import FLATTEN, HALT, Latch
 from daemon.errors import BusyError, PapertapeError, RefusedError
+from daemon.paths import as_owner
 
 JOURNAL, MARK, LOCK, SOCKET = "journal.db", "journal.mark", "daemon.lock", "control.sock"
 MODE = 0o750
@@ -57,10 +58,14 @@ class StateDirectory:
         """Take the lock; BusyError names its holder, RefusedError where it cannot be written."""
         try:
             descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except PermissionError:
+            raise RefusedError(
+                f"{self.path}: the state directory cannot be written, nothing was done: it must "
+                f"belong to the user that runs the daemon; type: {as_owner(self.path)}"
+            ) from None
         except OSError as error:
             raise RefusedError(
-                f"{self.path}: the state directory cannot be written ({error.strerror}): it must "
-                f"belong to the user that runs the daemon"
+                f"{self.path}: the state directory cannot be written ({error.strerror})"
             ) from None
         try:
             _lock(descriptor)

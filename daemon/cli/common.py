@@ -5,14 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, Token
 
 from daemon import __version__
 
+
+def worth_showing(default: object) -> str | None:
+    """A default as help tells it; None where it says nothing, as that of a flag."""
+    return None if default is None or default is False or default == "" else str(default)
+
+
+def readable(_: object, tokens: Sequence[Token]) -> str:
+    """An argument that is text for people: what is not UTF-8 in it becomes question marks."""
+    return tokens[0].value.encode("utf-8", "replace").decode()
+
+
+def examples(*lines: str) -> str:
+    """The end of a verb's help."""
+    return "\n".join(("Examples:", *(f"  papertape {line}" for line in lines)))
+
+
 State = Annotated[
     str | None,
-    Parameter(help="State directory (else $PAPERTAPE_STATE, $STATE_DIRECTORY, ./state)."),
+    Parameter(
+        metavar="DIR",
+        help="State directory (else $PAPERTAPE_STATE, $STATE_DIRECTORY, ./state).",
+    ),
 ]
+Reason = Annotated[str, Parameter(metavar="TEXT", converter=readable, help="Why, for the journal.")]
 Name = Annotated[
     str | None,
     Parameter(
@@ -26,8 +46,9 @@ Set = Annotated[
     Parameter(
         name="--set",
         negative="",
+        metavar="KEY=VALUE",
         consume_multiple=False,
-        help="KEY=VALUE put over the config, such as risk.max_drawdown_pct=10; may be repeated.",
+        help="Put over the config, such as risk.max_drawdown_pct=10; may be repeated.",
     ),
 ]
 Run = Annotated[
@@ -43,6 +64,7 @@ app = App(
     help="Paper-trades US stocks, live or on recorded bars, through the same tasks.",
     version=__version__,
     help_format="plaintext",
+    default_parameter=Parameter(show_default=worth_showing),
     print_error=False,
     exit_on_error=False,
     suppress_keyboard_interrupt=False,

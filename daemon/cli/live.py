@@ -10,14 +10,28 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from daemon.cli.common import Json, Name, Set, State, app, notify_app, settings_of
+from daemon.cli.common import (
+    Json,
+    Name,
+    Reason,
+    Set,
+    State,
+    app,
+    examples,
+    notify_app,
+    readable,
+    settings_of,
+)
 from daemon.errors import UsageError
 from daemon.paths import resolve_daemon, resolve_state
 
-Reason = Annotated[str, Parameter(help="Why, for the journal.")]
 
-
-@app.command
+@app.command(
+    help_epilogue=examples(
+        "run --config configs/replay_nvda.yaml --state state/try",
+        "run --config nvda.yaml --set risk.max_drawdown_pct=10",
+    )
+)
 def run(*, config: Path, settings: Set = None, state: State = None) -> int:
     """The daemon, in the foreground (what systemd starts); SIGTERM or Ctrl-C stops it in order.
 
@@ -51,8 +65,9 @@ def run(*, config: Path, settings: Set = None, state: State = None) -> int:
 def probe(*, config: Path, settings: Set = None, json: Json = False, state: State = None) -> int:
     """Look Interactive Brokers' gateway over: each finding says what to change; exit 1 if any must.
 
-    Asks for clock, contracts, permissions, hours and bars; it cannot trade. In an open session it
-    takes a minute and a half, since it measures how soon a bar is final.
+    Asks for clock, contracts, permissions, hours and bars; it cannot trade.
+    In an open session it takes a minute and a half, since it measures how soon
+    a bar is final.
 
     Parameters
     ----------
@@ -66,7 +81,13 @@ def probe(*, config: Path, settings: Set = None, json: Json = False, state: Stat
     return look(load_config(config, settings_of(settings), state=path), path, as_json=json)
 
 
-@app.command
+@app.command(
+    help_epilogue=examples(
+        "status nvda",
+        "status --state state/try --watch",
+        'status nvda --check || echo "look at it"',
+    )
+)
 def status(
     name: Name = None,
     /,
@@ -90,7 +111,7 @@ def status(
     return show(resolve_daemon(name, state), watch=watch, check=check, as_json=json)
 
 
-@app.command
+@app.command(help_epilogue=examples('kill nvda --reason "the news"', "kill --flatten"))
 def kill(
     name: Name = None,
     /,
@@ -101,6 +122,8 @@ def kill(
 ) -> int:
     """Stop trading now: no new order, whether the daemon runs, hangs or is down.
 
+    Positions stay unless --flatten is given. `papertape reset` lifts it.
+
     Parameters
     ----------
     flatten
@@ -108,18 +131,22 @@ def kill(
     """
     from daemon.control.kill import kill as throw
 
-    return throw(resolve_daemon(name, state), reason=reason, flatten=flatten)
+    try:
+        path = resolve_daemon(name, state)
+    except UsageError as error:
+        raise UsageError(*error.lines, "NOTHING was stopped") from error
+    return throw(path, reason=reason, flatten=flatten)
 
 
-@app.command
+@app.command(help_epilogue=examples('pause nvda --reason "earnings tonight"'))
 def pause(name: Name = None, /, *, reason: Reason = "", state: State = None) -> int:
-    """No new orders until `resume`; protective stops stay."""
+    """No new orders until `papertape resume`; protective stops stay."""
     from daemon.control.verbs import tell
 
     return tell(resolve_daemon(name, state), "pause", reason=reason)
 
 
-@app.command
+@app.command(help_epilogue=examples("resume nvda"))
 def resume(name: Name = None, /, *, reason: Reason = "", state: State = None) -> int:
     """Lift every hold below a halt, the feed's excepted."""
     from daemon.control.verbs import tell
@@ -127,15 +154,15 @@ def resume(name: Name = None, /, *, reason: Reason = "", state: State = None) ->
     return tell(resolve_daemon(name, state), "resume", reason=reason)
 
 
-@app.command
+@app.command(help_epilogue=examples('reduce nvda --reason "no entries before the weekend"'))
 def reduce(name: Name = None, /, *, reason: Reason = "", state: State = None) -> int:
-    """No entries, exits run on, until `resume`."""
+    """No entries, exits run on, until `papertape resume`."""
     from daemon.control.verbs import tell
 
     return tell(resolve_daemon(name, state), "reduce", reason=reason)
 
 
-@app.command
+@app.command(help_epilogue=examples("reload nvda"))
 def reload(name: Name = None, /, *, state: State = None) -> int:
     """Read the config again: limits, observability, notify; other changes are refused by name."""
     from daemon.control.verbs import tell
@@ -143,15 +170,28 @@ def reload(name: Name = None, /, *, state: State = None) -> int:
     return tell(resolve_daemon(name, state), "reload")
 
 
-@app.command
+@app.command(
+    help_epilogue=examples(
+        'reset nvda --reason "looked at it: a wrong tick"',
+        'reset nvda --reason "go on from here" --accept drawdown',
+    )
+)
 def reset(
     name: Name = None,
     /,
     *,
-    reason: Annotated[str, Parameter(help="Why trading may go on, for the journal.")],
+    reason: Annotated[
+        str,
+        Parameter(
+            metavar="TEXT", converter=readable, help="Why trading may go on, for the journal."
+        ),
+    ],
     accept: Annotated[
         str | None,
-        Parameter(help="Causes that persist: loss, drawdown, mismatch (commas between)."),
+        Parameter(
+            metavar="CAUSE",
+            help="What persists and is accepted: loss, drawdown, mismatch (commas between).",
+        ),
     ] = None,
     state: State = None,
 ) -> int:
@@ -161,15 +201,27 @@ def reset(
     return lift(resolve_daemon(name, state), reason=reason, accept=accept)
 
 
-@app.command
-def note(text: str, /, name: Name = None, *, state: State = None) -> int:
-    """Write a remark into the journal."""
+@app.command(help_epilogue=examples('note "the gateway was updated" nvda'))
+def note(
+    text: Annotated[str, Parameter(converter=readable)],
+    name: Name = None,
+    /,
+    *,
+    state: State = None,
+) -> int:
+    """Write a remark into the journal.
+
+    Parameters
+    ----------
+    text
+        The remark, as one word or in quotes.
+    """
     from daemon.control.verbs import tell
 
     return tell(resolve_daemon(name, state), "note", reason=text)
 
 
-@app.command
+@app.command(help_epilogue=examples("drill nvda"))
 def drill(name: Name = None, /, *, state: State = None) -> int:
     """Try kill, flatten, reduce, pause, reload and stop on a copy of the state."""
     from daemon.control.drill import drill as try_all

@@ -7,7 +7,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from daemon.cli.common import Json, Set, State, app, calendar_app, config_app, settings_of
+from daemon.cli.common import (
+    Json,
+    Reason,
+    Set,
+    State,
+    app,
+    calendar_app,
+    config_app,
+    examples,
+    settings_of,
+)
 from daemon.errors import UsageError
 from daemon.paths import journal_meant, resolve_state
 
@@ -24,7 +34,12 @@ Meant = Annotated[
 # --- replay --------------------------------------------------------------------------------------
 
 
-@app.command
+@app.command(
+    help_epilogue=examples(
+        "replay --config configs/replay_nvda.yaml --open",
+        "replay --config nvda.yaml --start 2024-01-02 --end 2024-03-28 --label quarter",
+    )
+)
 def replay(  # noqa: PLR0913 - one parameter an option
     *,
     config: Path,
@@ -81,12 +96,12 @@ def replay(  # noqa: PLR0913 - one parameter an option
     )
 
 
-@app.command
+@app.command(help_epilogue=examples("verify nvda", "verify latest", "verify --state state/try"))
 def verify(meant: Meant = None, /, *, json: Json = False, state: State = None) -> int:
     """Play a journal again and prove it equal, or name the first turn that differs and why.
 
-    A daemon may go on running: what is committed when this begins is looked at. Exit 1 where
-    something differs.
+    A daemon may go on running: what is committed when this begins is looked at.
+    Exit 1 where something differs.
     """
     daemon = journal_meant(meant, state)
     if daemon is not None:
@@ -152,9 +167,15 @@ def calendar_show(*, sessions: int = 10, json: Json = False, state: State = None
     return show(resolve_state(state), sessions=sessions, as_json=json)
 
 
-@calendar_app.command(name="add")
+@calendar_app.command(
+    name="add",
+    help_epilogue=examples(
+        'calendar add 2025-01-09 --reason "day of mourning"',
+        "calendar add 2026-11-27 --early-close 13:00",
+    ),
+)
 def calendar_add(
-    day: str, /, *, early_close: str | None = None, reason: str = "", state: State = None
+    day: str, /, *, early_close: str | None = None, reason: Reason = "", state: State = None
 ) -> int:
     """Note a closure, or an early close, that was announced late.
 
@@ -164,8 +185,6 @@ def calendar_add(
         The date: 2025-01-09.
     early_close
         HH:MM exchange time; left out: closed all day.
-    reason
-        Why; stands beside the entry.
     """
     from daemon.feeds.calendar_verbs import calendar_add as add
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from daemon.cli.common import Json, Name, State, app
+from daemon.cli.common import Json, Name, State, app, examples
 from daemon.errors import UsageError
 from daemon.paths import resolve_daemon
 
@@ -16,7 +16,7 @@ Today = Annotated[
 ]
 
 
-@app.command
+@app.command(help_epilogue=examples("orders nvda --today"))
 def orders(
     name: Name = None, /, *, today: Today = False, json: Json = False, state: State = None
 ) -> int:
@@ -24,7 +24,7 @@ def orders(
     return _show("orders", name, state, today=today, as_json=json)
 
 
-@app.command
+@app.command(help_epilogue=examples("fills nvda --today"))
 def fills(
     name: Name = None, /, *, today: Today = False, json: Json = False, state: State = None
 ) -> int:
@@ -32,7 +32,7 @@ def fills(
     return _show("fills", name, state, today=today, as_json=json)
 
 
-@app.command
+@app.command(help_epilogue=examples("trades --state state/try --json"))
 def trades(
     name: Name = None, /, *, today: Today = False, json: Json = False, state: State = None
 ) -> int:
@@ -40,7 +40,7 @@ def trades(
     return _show("trades", name, state, today=today, as_json=json)
 
 
-@app.command
+@app.command(help_epilogue=examples("pnl nvda"))
 def pnl(
     name: Name = None, /, *, today: Today = False, json: Json = False, state: State = None
 ) -> int:
@@ -48,7 +48,7 @@ def pnl(
     return _show("pnl", name, state, today=today, as_json=json)
 
 
-@app.command
+@app.command(help_epilogue=examples("gaps nvda --today"))
 def gaps(
     name: Name = None, /, *, today: Today = False, json: Json = False, state: State = None
 ) -> int:
@@ -56,7 +56,11 @@ def gaps(
     return _show("gaps", name, state, today=today, as_json=json)
 
 
-@app.command
+@app.command(
+    help_epilogue=examples(
+        "explain NVDA 11:30 nvda", "explain NVDA 2024-01-02T10:30 --state state/try"
+    )
+)
 def explain(
     symbol: str,
     when: str,

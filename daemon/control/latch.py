@@ -136,7 +136,7 @@ def _may_exist(path: str) -> bool:
 def _content(source: str, reason: str) -> bytes:
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     reason = " ".join(reason.split())
-    text = f"time {now}\nsource {source}\nreason {reason}".encode()[: SIZE - 1]
+    text = f"time {now}\nsource {source}\nreason {reason}".encode("utf-8", "replace")[: SIZE - 1]
     return text.ljust(SIZE - 1) + b"\n"
 
 

@@ -36,12 +36,18 @@ class Reloading:
 def plan_reload(live: Live) -> Reloading:
     """Compare the file with what is in force; RefusedError where it cannot be taken over."""
     old = live.config
-    new = load_config(old.path, live.overrides, state=live.state.path)
+    path = old.path.absolute()  # whoever reads of it may be in another folder
+    try:
+        new = load_config(path, live.overrides, state=live.state.path)
+    except RefusedError as error:
+        raise RefusedError(
+            *error.lines, "nothing was reloaded: the config in force stays"
+        ) from error
     changed = list(changed_keys(old.resolved(), new.resolved()))
     fixed = [key for key, _, _ in changed if key.partition(".")[0] not in RELOADABLE]
     if fixed:
         raise RefusedError(
-            f"{old.path}: {', '.join(fixed)} cannot be reloaded: the config in force stays; "
+            f"{path}: {', '.join(fixed)} cannot be reloaded: the config in force stays; "
             f"restart the daemon to change it (a new segment)"
         )
     changes = tuple(f"{key}: {_text(was)} → {_text(now)}" for key, was, now in changed)

@@ -70,13 +70,13 @@ def calendar_add(
     overlay = read_overlay(file) if file.exists() else Overlay({}, {})
     known = _known(calendar, overlay, date, early_close)
     if known is not None:
-        print(f"{state}\n{known}: nothing to add")
+        print(f"state     {state}\n{known}: nothing to add")
         return Exit.OK
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     added = with_entry(text, file, date_text(date), early_close, reason)
     parse_overlay(added, file).applied_to(known_facts(state, name))
     _write(file, added)
-    print(state)
+    print(f"state     {state}")
     what = "closed" if early_close is None else f"closes at {early_close}"
     print(
         f"added to {file.name}: {_weekday(date)} {what}; a running daemon sees it when it restarts"
@@ -95,7 +95,7 @@ def _document(state: Path, calendar: Calendar, now: int, count: int) -> dict[str
     ahead = _ahead(calendar, now, count)
     usual = _usual_length(calendar, now)
     return {
-        "state": str(state),
+        "state_directory": str(state),
         "calendar": calendar.name,
         "zone": calendar.zone,
         "sha256": calendar.hash,
@@ -146,7 +146,7 @@ def _text(document: dict[str, Any], calendar: Calendar) -> list[str]:
     closures, early = added["closures"], added["early_closes"]
     notes = [*closures, *(f"{day} closes {clock}" for day, clock in early.items())]
     lines = [
-        document["state"],
+        f"state     {document['state_directory']}",
         f"calendar  {document['calendar']}, {package['name']} {package['version']}, built {built}",
         f"known     {document['known_from']} to {document['known_to']}",
         f"added     {', '.join(notes) if notes else 'nothing (papertape calendar add DATE)'}",

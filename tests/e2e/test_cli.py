@@ -51,6 +51,9 @@ def test_every_verb_has_help(shop: Workshop, verb: list[str]) -> None:
     answer = shop.type(*verb, "--help")
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.startswith(f"Usage: papertape {' '.join(verb)}".rstrip())
+    assert "[default: None]" not in answer.out
+    assert "[default: False]" not in answer.out
+    assert "NAME --name" not in answer.out
 
 
 def test_help_and_version_in_a_process(shop: Workshop) -> None:

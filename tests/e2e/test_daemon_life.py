@@ -104,6 +104,7 @@ def test_a_kill_in_the_wrong_folder_says_that_nothing_was_done(shop: Workshop) -
     assert answer.out == ""
     assert "no daemon has run here" in answer.lines[0]
     assert "daemons found" in answer.lines[1]
+    assert answer.lines[2] == "NOTHING was stopped"
     assert not (shop.folder / "HALT").exists()
     answer = shop.type("kill", "nobody")
     assert answer.code == 2

@@ -62,7 +62,7 @@ def test_the_next_sessions_and_what_is_known(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = shown(state, capsys, "2024-11-27T15:00:00Z", sessions=3)
-    assert lines[0] == str(state)
+    assert lines[0] == f"state     {state}"
     assert lines[1].startswith("calendar  XNYS, exchange_calendars 4.")
     assert lines[2].startswith("known     1990-01-01 to 20")
     assert lines[3] == "added     nothing (papertape calendar add DATE)"
@@ -120,7 +120,7 @@ def test_entries_of_a_new_file(state: Path, capsys: pytest.CaptureFixture[str]) 
         '  2024-06-17: "13:00"\n'
     )
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == str(state)
+    assert lines[0] == f"state     {state}"
     assert lines[1] == (
         "added to calendar.yaml: Wed 2024-06-12 closed; a running daemon sees it when it restarts"
     )

@@ -1,0 +1,88 @@
+"""What commands answer: which state follows, what still holds, and what to type next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemons.running import Daemon
+from tests.replay.workshop import CONFIG, Workshop
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
+    """Return a daemon that is up, at a bar every ten seconds."""
+    monkeypatch.chdir(tmp_path)
+    made = Daemon(Workshop(tmp_path), pace="360")
+    made.start()
+    yield made
+    made.clean_up()
+
+
+def said(daemon: Daemon, *words: str) -> list[str]:
+    """The lines of an answer after the first one, which names the directory."""
+    answer = daemon.type(*words)
+    assert (answer.code, answer.err) == (0, "")
+    first, *rest = answer.out.splitlines()
+    assert first == f"state   {daemon.state}"
+    return rest
+
+
+def test_holds_upon_holds_say_what_is_in_force_and_what_lifts_it(daemon: Daemon) -> None:
+    assert said(daemon, "pause") == [
+        "ACTIVE → PAUSED: PAUSED of operator set",
+        "no new orders; protective stops kept (`papertape resume` goes on)",
+    ]
+    assert said(daemon, "reduce") == [
+        "PAUSED → PAUSED: REDUCING of operator set",
+        "PAUSED allows less still; then this holds, until `papertape resume`",
+    ]
+    kill = said(daemon, "kill")
+    assert kill[0] == "latched: no new order is accepted"
+    assert said(daemon, "resume") == [
+        "HALTED → HALTED: PAUSED of operator lifted",
+        "HALTED → HALTED: REDUCING of operator lifted",
+        "still HALTED: `papertape reset --reason TEXT` lifts it",
+    ]
+    assert said(daemon, "pause")[1] == (
+        "HALTED allows less still; then this holds, until `papertape resume`"
+    )
+    assert said(daemon, "reset", "--reason", "seen") == [
+        "HALTED → PAUSED: HALTED of operator lifted",
+        "still PAUSED: `papertape resume` goes on",
+    ]
+    assert said(daemon, "resume") == ["PAUSED → ACTIVE: PAUSED of operator lifted"]
+
+
+def test_a_kill_is_told_in_exchange_time(daemon: Daemon) -> None:
+    daemon.wait_for(lambda: daemon.turns() >= 1)
+    halted = said(daemon, "kill", "--reason", "enough")[1]
+    assert re.match(r"HALTED at turn \d+ \(2024-01-02 \d\d:\d\d(:\d\d)?\), ack", halted)
+
+
+def test_a_config_that_cannot_be_reloaded_is_named_in_full_and_what_stays(daemon: Daemon) -> None:
+    config = daemon.shop.config
+    config.write_text(CONFIG.replace("risk:", "riks:"))
+    answer = daemon.type("reload")
+    assert answer.code == 78
+    assert answer.lines == [
+        f"{config}:6:1: riks: unknown key (did you mean 'risk'?)",
+        "nothing was reloaded: the config in force stays",
+    ]
+    config.unlink()
+    answer = daemon.type("reload")
+    assert answer.lines[0].startswith(f"{config}: cannot read the config")
+    assert answer.lines[1:] == ["nothing was reloaded: the config in force stays"]
+
+
+def test_a_reason_that_is_no_text_stops_no_command(daemon: Daemon) -> None:
+    garbled = b"caf\xe9 \xff".decode("utf-8", "surrogateescape")
+    assert said(daemon, "pause", "--reason", garbled)[0].startswith("ACTIVE → PAUSED")
+    assert said(daemon, "note", garbled)[0].startswith("noted as turn")
+    assert said(daemon, "kill", "--reason", garbled)[0] == "latched: no new order is accepted"
+    assert [hold["reason"] for hold in daemon.status()["holds"]] == ["caf? ?", "caf? ?"]
+    assert daemon.stop() == 0
+    assert daemon.type("account", "new", "--reason", garbled).code == 0
