@@ -7,7 +7,7 @@ from typing import Any
 
 from daemon.core.events import Action, Pause, Release, Split
 from tests.fake_gateway import Market, Step
-from tests.fake_gateway.faults import AnnounceHours, Drop, ReviseBar, SplitShares
+from tests.fake_gateway.faults import AnnounceHours, Drop, Restart, ReviseBar, SplitShares
 from tests.ib.feeding import NEW_YORK, TUESDAY, Fed, at, clock_of, feed, market_of
 
 WEDNESDAY = "2026-11-25"
@@ -68,6 +68,29 @@ def test_a_split_that_is_on_record_is_no_surprise() -> None:
         ("12:30", (), ()),
     ]
     assert fed.gaps() == []
+
+
+def test_what_is_missed_before_a_split_and_comes_in_new_shares_meets_no_old_ones() -> None:
+    away = Step(at=f"{TUESDAY}T15:20 {NEW_YORK}", fault=Restart(down_s=16 * 3_600))
+    fed = feed(
+        until=f"{WEDNESDAY}T11:31",
+        steps=[split_overnight(10.0), away],
+        actions="NVDA,split,2026-11-25,10:1,,,",
+    )
+    told = [(clock_of(one.end), one.missing, len(one.actions)) for one in fed.slices[5:]]
+    assert told == [
+        ("15:30", ("NVDA",), 0),
+        ("16:00", ("NVDA",), 0),
+        ("10:30", (), 1),
+        ("11:30", (), 0),
+    ]
+    rows = [row for row in fed.rows if row.kind == "gap"]
+    assert {(row.outcome, row.detail) for row in rows} == {
+        ("quarantined", "it has come only after a split, in the shares of after it")
+    }
+    assert len(rows) == 2
+    assert pauses(fed) == []
+    assert fed.broken() == []
 
 
 def test_a_split_of_another_day_explains_nothing() -> None:

@@ -36,6 +36,7 @@ class SplitWatch:
 
     def __init__(self) -> None:
         self.suspected: dict[str, Suspicion] = {}
+        self._restated: dict[str, int] = {}
         self._bars: dict[str, dict[int, Bar]] = {}
 
     def remember(self, bar: Bar) -> None:
@@ -69,16 +70,22 @@ class SplitWatch:
         if suspicion is None:
             return False
         date = zone_date(suspicion.until, "UTC")  # the exchange's, too: it is open by day
-        recorded = any(
-            isinstance(action, Split) and action.symbol == symbol and action.effective > date
+        recorded = [
+            action.effective
             for action in actions
-        )
+            if isinstance(action, Split) and action.symbol == symbol and action.effective > date
+        ]
         if recorded:
             del self.suspected[symbol]
+            self._restated[symbol] = max(recorded)
             known = self._bars[symbol]
             for start in [start for start in known if start <= suspicion.until]:
                 del known[start]  # they are of old shares
-        return recorded
+        return bool(recorded)
+
+    def is_restated(self, bar: Bar) -> bool:
+        """Whether a bar of before a recorded split comes in the shares of after it."""
+        return zone_date(bar.start, "UTC") < self._restated.get(bar.symbol, 0)
 
 
 def constant_ratio(pairs: Sequence[tuple[Bar, Bar]]) -> Fraction | None:
