@@ -53,6 +53,12 @@ class BusyError(PapertapeError):
     code = Exit.BUSY
 
 
+class StoppedError(PapertapeError):
+    """Somebody interrupted a job; the text says what is there of it."""
+
+    code = Exit.INTERRUPTED
+
+
 class NotPermittedError(PapertapeError):
     """This user may not do that; the text says what to type instead."""
 

@@ -35,6 +35,8 @@ from daemon.text_table import counted
 from replay.tapes import PlainTapeSpec, Severity, Tape, open_tape
 from replay.tapes.infer import infer
 
+DAYS_OF_A_FILE = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
@@ -231,6 +233,10 @@ class FileHistory:
     def name(self) -> str:
         """The name of the file."""
         return Path(str(self._spec.path)).name
+
+    def days_at_once(self, size: str) -> int:
+        """See `History`: a file is read whole."""
+        return DAYS_OF_A_FILE
 
     async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
         """The bars of the file between the two instants."""

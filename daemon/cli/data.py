@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from daemon.config import Config
     from daemon.data.folder import DataFolder
     from daemon.data.history import History, Wanted
+    from daemon.data.progress import Progress
     from daemon.feeds.calendar import Calendar
 
 Size = Annotated[
@@ -131,7 +132,7 @@ def data_update(
     config
         The config that says which symbols and where the gateway is.
     since
-        First date for a symbol that has no bars yet.
+        Ask for everything that is missing since this date (a symbol without bars: the first one).
     source
         Take bars from this file ({symbol} stands for the symbol) in place of the gateway.
     """
@@ -148,13 +149,15 @@ def data_update(
         path,
         folder_of(path, loaded),
         _wanted(loaded),
-        lambda: _history(loaded, source, calendar, path),
+        lambda progress: _history(loaded, source, calendar, path, progress),
         calendar,
         since=_date("--since", since),
     )
 
 
-def _history(config: Config, source: Path | None, calendar: Calendar, state: Path) -> History:
+def _history(
+    config: Config, source: Path | None, calendar: Calendar, state: Path, progress: Progress
+) -> History:
     from daemon.config import IbFeedConfig
 
     bars, feed = config.bars, config.feed
@@ -164,7 +167,8 @@ def _history(config: Config, source: Path | None, calendar: Calendar, state: Pat
         from daemon.data.gateway_history import GatewayHistory
 
         gateway = feed if isinstance(feed, IbFeedConfig) else IbFeedConfig()
-        return GatewayHistory(gateway, bars.size, bars.grid, calendar, Random())  # noqa: S311 - pauses
+        random = Random()  # noqa: S311 - pauses
+        return GatewayHistory(gateway, bars.size, bars.grid, calendar, random, progress)
     from replay.data_import import FileHistory
     from replay.tapes import PlainTapeSpec
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from daemon.core.events import Bar
 from daemon.data.history import HistoryAwayError
+from daemon.data.progress import Progress
 from daemon.errors import PapertapeError, RefusedError
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.ib.errors import Meaning, row_of
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from daemon.feeds.ib.client import IbClient
 
 REQUESTS_MAX = 25
-"""In ten minutes: half of what the daemon allows itself, which together stays below the limit."""
+"""In ten minutes, of 60 that the vendor allows; a daemon beside this needs a few."""
 TRIES_MAX = 5
 ANSWER_WITHIN_S = 60.0
 LOOK_UP_WITHIN_S = 10.0
@@ -52,9 +53,16 @@ class GatewayHistory:
     """See `History`. `size` and `grid` are those of every request."""
 
     def __init__(
-        self, feed: IbFeedConfig, size: str, grid: str, calendar: Calendar, random: Random
+        self,
+        feed: IbFeedConfig,
+        size: str,
+        grid: str,
+        calendar: Calendar,
+        random: Random,
+        progress: Progress,
     ) -> None:
         self._feed = feed
+        self._progress = progress
         self._calendar = calendar
         self._maker = BarMaker(calendar, size, grid)
         self._random = random
@@ -67,6 +75,10 @@ class GatewayHistory:
     def name(self) -> str:
         """What stands beside bars from here."""
         return "ib"
+
+    def days_at_once(self, size: str) -> int:
+        """See `History`."""
+        return PARTS[size][2]
 
     async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
         """See `History`."""
@@ -89,8 +101,10 @@ class GatewayHistory:
         contract = await self._contract(client, symbol)
         loop, budget = asyncio.get_running_loop(), self._budget
         request = (contract.con_id, ask)
-        free_s = budget.free_at(symbol, request, loop.time())
-        await asyncio.sleep(max(0.0, free_s - loop.time()))
+        wait_s = budget.free_at(symbol, request, loop.time()) - loop.time()
+        if wait_s > 0:
+            self._progress.wait(f"waits {wait_s:.0f} s, as the vendor's pace demands")
+            await asyncio.sleep(wait_s)
         budget.take(symbol, request, loop.time())
         try:
             return await client.history(contract, ask, ANSWER_WITHIN_S)
@@ -117,6 +131,7 @@ class GatewayHistory:
                 self._drop()
                 problem, pause_s = str(error), pauses.next_s()
             if number + 1 < TRIES_MAX:
+                self._progress.wait(f"again in {pause_s:.0f} s: {problem}")
                 await asyncio.sleep(pause_s)
         raise HistoryAwayError(f"{symbol}: {problem}; tried {TRIES_MAX} times: try again later")
 

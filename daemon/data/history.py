@@ -22,6 +22,9 @@ class History(Protocol):
     @property
     def name(self) -> str: ...
 
+    def days_at_once(self, size: str) -> int:
+        """How many days are asked for together: as many as come in one answer."""
+
     async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
         """The bars that start at `start` or later and end at `end` or before (UTC ns), in order.
 

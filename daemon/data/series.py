@@ -24,6 +24,8 @@ SPLIT_BARS_MIN = 3
 SPLIT_SPREAD = 0.01
 SPLIT_LEAST = 1.05
 SPLIT_OLD_MAX = 20
+STRANGERS_OF_MIN = 3
+"""So many bars must be there twice before they are taken for those of another stock."""
 
 
 class Numbers(NamedTuple):
@@ -214,6 +216,22 @@ def suspected_split(known: Series, told: Mapping[int, Sightings]) -> Fraction | 
     if any(abs(ratio / middle - 1) > SPLIT_SPREAD for ratio in ratios):
         return None
     return None if 1 / SPLIT_LEAST < middle < SPLIT_LEAST else _simplest(middle)
+
+
+def strangers(known: Series, told: Mapping[int, Sightings]) -> tuple[int, int]:
+    """How many bars have no price in common with what they are said to be now, and of how many."""
+    apart = both = 0
+    for start, sightings in told.items():
+        if start in known.bars:
+            was, now = known.bars[start][0].numbers, sightings[0].numbers
+            both += 1
+            apart += was.low > now.high or now.low > was.high
+    return apart, both
+
+
+def is_another(apart: int, both: int) -> bool:
+    """Whether `strangers` are too many for revisions."""
+    return both >= STRANGERS_OF_MIN and 2 * apart > both
 
 
 def _simplest(ratio: float) -> Fraction:

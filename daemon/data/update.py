@@ -1,8 +1,8 @@
 """`papertape data update`: each symbol's bars up to the last that is complete.
 
 What is asked for begins some sessions before the last bar that is there, so holes are filled and
-revisions found. Each chunk is merged and written before the next one is asked for: whoever is
-interrupted goes on from there.
+revisions found; further back only what is missing since a date that somebody names. Each answer is
+merged and written before the next one is asked for: whoever is interrupted goes on from there.
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ from daemon.data.series import (
     Series,
     adjust_together,
     bring_to_date,
+    is_another,
     make_raw,
     merge,
     sighted,
     splits_until,
+    strangers,
     suspected_split,
 )
 from daemon.errors import RefusedError
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.expected import BAR_SIZES_NS, ExpectedSession, each_expected_session
-from daemon.feeds.times import DAY_NS, date_text, zone_text
+from daemon.feeds.times import DAY_NS, date_text, number_date, zone_text
+from daemon.text_table import counted
 
 SETTLED_NS = 60 * SECOND_NS
 """A bar that ended so short a time ago may still be on its way."""
 LOOKED_AT_AGAIN = 5
 """Sessions before the last bar that are asked for again."""
-CHUNK_BARS = 2_000
 DAYS_AT_FIRST = {"1h": 730, "30m": 365, "15m": 180, "5m": 60, "1m": 20}
 """How far back a symbol without bars is asked for, by size."""
 
@@ -71,26 +73,26 @@ class Updater:
         self._progress = progress
 
     async def update(self, symbol: str, now: int, since: int | None = None) -> Updated:
-        """Everything that has ended by `now`; a symbol without bars from date `since` on."""
+        """Everything that has ended by `now`, and what is missing since the date `since`."""
         wanted, today = self._wanted, self._calendar.exchange_date(now)
         file = self._folder.file(symbol, wanted.size)
         series = read_series(file, wanted.grid, wanted.adjustment)
         self._check(series, str(file.path))
         bring_to_date(series, self._table, today)
-        until = now - SETTLED_NS
-        sessions = list(self._sessions(series, now, since))
+        until, tail = now - SETTLED_NS, self._tail(series, now)
+        sessions = self._sessions(series, until, tail, since)
+        chunks = list(_chunks(sessions, self._history.days_at_once(wanted.size), self._calendar))
         total, strange = Merged(), 0
-        for number, chunk in enumerate(_chunks(sessions)):
+        for number, chunk in enumerate(chunks, 1):
             first, last = chunk[0], chunk[-1]
-            end = max((end for end in last.ends if end <= until), default=0)
-            if end <= first.starts[0]:
-                continue
+            end = max(end for end in last.ends if end <= until)
             self._progress.show(
-                f"{symbol} {wanted.size}: {date_text(first.session.date)} to "
-                f"{date_text(last.session.date)} ({number * len(chunk)}/{len(sessions)} sessions)"
+                f"{symbol} {wanted.size}, part {number} of {len(chunks)}",
+                f"{date_text(first.session.date)} to {date_text(last.session.date)}, "
+                f"{counted(total.added, 'new bar')} so far",
             )
             bars = await self._history.fetch(symbol, wanted.size, first.starts[0], end)
-            told, odd = self._told(bars, chunk, end, series, now)
+            told, odd = self._told(bars, chunk, end, series, now, tail)
             merged = merge(series, told.bars)
             adjust_together(series, told, self._table, today)
             if merged.added or merged.differing:
@@ -113,26 +115,51 @@ class Updater:
                 f"{wanted.grid} (bars.grid of the config)"
             )
 
-    def _sessions(self, series: Series, now: int, since: int | None) -> Iterator[ExpectedSession]:
+    def _tail(self, series: Series, now: int) -> int:
+        """The date from which on bars are asked for even though they are there."""
         calendar, wanted = self._calendar, self._wanted
         today = calendar.exchange_date(now)
         if series.last is None:
-            first = since or calendar.exchange_date(now - DAYS_AT_FIRST[wanted.size] * DAY_NS)
-        else:
-            last = first = calendar.exchange_date(series.last)
-            for _ in range(LOOKED_AT_AGAIN):
-                first = calendar.previous_session(first).date
-            # What is older than a split was rounded by it, and would seem revised.
-            following = calendar.next_session(last).date
-            for split in splits_until(self._table, series.key.symbol, today):
-                first = max(first, min(split.effective, following))
-        size_ns = BAR_SIZES_NS[wanted.size]
-        return each_expected_session(calendar, min(first, today), today, size_ns, wanted.grid)
+            return calendar.exchange_date(now - DAYS_AT_FIRST[wanted.size] * DAY_NS)
+        last = first = calendar.exchange_date(series.last)
+        for _ in range(LOOKED_AT_AGAIN):
+            first = calendar.previous_session(first).date
+        # What is older than a split was rounded by it, and would seem revised.
+        following = calendar.next_session(last).date
+        for split in splits_until(self._table, series.key.symbol, today):
+            first = max(first, min(split.effective, following))
+        return min(first, today)
+
+    def _sessions(
+        self, series: Series, until: int, tail: int, since: int | None
+    ) -> list[ExpectedSession]:
+        """Those of the tail, and before it those since a date that lack a bar; all have begun."""
+        wanted, today = self._wanted, self._calendar.exchange_date(until)
+        begin = tail if since is None else since if not series.bars else min(since, tail)
+        sessions = each_expected_session(
+            self._calendar, min(begin, today), today, BAR_SIZES_NS[wanted.size], wanted.grid
+        )
+        bars = series.bars
+        return [
+            session
+            for session in sessions
+            if session.ends[0] <= until
+            and (session.session.date >= tail or any(start not in bars for start in session.starts))
+        ]
 
     def _told(
-        self, bars: Sequence[Bar], chunk: list[ExpectedSession], end: int, known: Series, now: int
+        self,
+        bars: Sequence[Bar],
+        chunk: list[ExpectedSession],
+        end: int,
+        known: Series,
+        now: int,
+        tail: int,
     ) -> tuple[Series, int]:
-        """What the source says of expected bars, in the series' own adjustment."""
+        """What the source says of expected bars, in the series' own adjustment.
+
+        Before the tail it only fills holes.
+        """
         edges = {
             start: stop
             for session in chunk
@@ -140,8 +167,14 @@ class Updater:
             if stop <= end
         }
         usable = [bar for bar in bars if edges.get(bar.start) == bar.end and _can_be_true(bar)]
+        asked = {
+            start
+            for session in chunk
+            for start in session.starts
+            if session.session.date >= tail or start not in known.bars
+        }
         rows = ((bar.start, Numbers(bar.open, bar.high, bar.low, bar.close, bar.volume))
-                for bar in usable)  # fmt: skip
+                for bar in usable if bar.start in asked)  # fmt: skip
         seen = now // SECOND_NS * SECOND_NS
         today = self._calendar.exchange_date(now)
         bars_told = sighted(rows, seen, self._history.name)
@@ -149,6 +182,7 @@ class Updater:
         if known.adjustment == "raw":
             make_raw(fetched, self._table, today)
         self._refuse_a_split(known, fetched)
+        self._refuse_strangers(known, fetched)
         return fetched, len(bars) - len(usable)
 
     def _refuse_a_split(self, known: Series, fetched: Series) -> None:
@@ -164,16 +198,30 @@ class Updater:
             f"{date_text(effective)}` and update again"
         )
 
+    def _refuse_strangers(self, known: Series, fetched: Series) -> None:
+        apart, both = strangers(known, fetched.bars)
+        if is_another(apart, both):
+            symbol, source = known.key.symbol, self._history.name
+            raise RefusedError(
+                f"{symbol}: {apart:,} of {both:,} bars have no price in common with those of "
+                f"{source}: is that another stock, or another adjustment? Nothing was changed"
+            )
 
-def _chunks(sessions: Sequence[ExpectedSession]) -> Iterator[list[ExpectedSession]]:
+
+def _chunks(
+    sessions: Sequence[ExpectedSession], days: int, calendar: Calendar
+) -> Iterator[list[ExpectedSession]]:
+    """Sessions that follow one another, so many days from the first one on at the most."""
     chunk: list[ExpectedSession] = []
-    bars = 0
     for session in sessions:
+        date = session.session.date
+        if chunk:
+            first, before = chunk[0].session.date, chunk[-1].session.date
+            far = (number_date(date) - number_date(first)).days >= days
+            if far or calendar.next_session(before).date != date:
+                yield chunk
+                chunk = []
         chunk.append(session)
-        bars += len(session.starts)
-        if bars >= CHUNK_BARS:
-            yield chunk
-            chunk, bars = [], 0
     if chunk:
         yield chunk
 

@@ -16,7 +16,7 @@ from daemon.data.folder import DataFolder
 from daemon.data.history import History, Wanted
 from daemon.data.progress import Progress
 from daemon.data.update import Updated, Updater
-from daemon.errors import Exit, PapertapeError
+from daemon.errors import Exit, PapertapeError, StoppedError
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.times import zone_text
 from daemon.observability.checks import write_check
@@ -29,28 +29,33 @@ def data_update(
     state: Path,
     folder: DataFolder,
     wanted: Wanted,
-    make_history: Callable[[], History],
+    make_history: Callable[[Progress], History],
     calendar: Calendar,
     *,
     since: int | None = None,
-    now: int | None = None,
+    clock: Callable[[], int] = time.time_ns,
 ) -> int:
     """Bring the symbols up to date, one after the other; one that fails stops no other.
 
     The exit code is that of the first that failed. Written down as `checks/data-update.json`.
     """
-    now = time.time_ns() if now is None else now
+    print(f"state   {state}", flush=True)
     with folder.held():
         table = [one for one in read_actions(folder.actions) if isinstance(one, Split)]
-        results = asyncio.run(
-            _update_all(folder, wanted, make_history, calendar, table, now=now, since=since)
-        )
+        try:
+            results = asyncio.run(
+                _update_all(folder, wanted, make_history, calendar, table, clock(), since)
+            )
+        except KeyboardInterrupt:
+            raise StoppedError(
+                "interrupted: what came so far is kept, the next update goes on from there"
+            ) from None
     failed = [result for result in results if isinstance(result, PapertapeError)]
     for error in failed:
         for line in error.lines:
             print(f"papertape: {line}", file=sys.stderr)
     write_check(
-        state, CHECK, now // SECOND_NS * SECOND_NS, success=not failed,
+        state, CHECK, clock() // SECOND_NS * SECOND_NS, success=not failed,
         symbols=list(wanted.symbols), size=wanted.size,
         problems=[line for error in failed for line in error.lines],
     )  # fmt: skip
@@ -60,15 +65,14 @@ def data_update(
 async def _update_all(
     folder: DataFolder,
     wanted: Wanted,
-    make_history: Callable[[], History],
+    make_history: Callable[[Progress], History],
     calendar: Calendar,
     table: Sequence[Split],
-    *,
     now: int,
     since: int | None,
 ) -> list[Updated | PapertapeError]:
     progress, results = Progress(), list[Any]()
-    history = make_history()
+    history = make_history(progress)
     updater = Updater(folder, wanted, history, calendar, table, progress)
     try:
         for symbol in wanted.symbols:
@@ -80,7 +84,7 @@ async def _update_all(
             finally:
                 progress.clear()
             results.append(updated)
-            print(_line(updated, wanted, calendar))
+            print(_line(updated, wanted, calendar), flush=True)
     finally:
         await history.close()
     return results
@@ -93,5 +97,7 @@ def _line(updated: Updated, wanted: Wanted, calendar: Calendar) -> str:
         what += f", {merged.differing:,} revised (`papertape data diff {symbol}`)"
     if strange:
         what += f", {strange:,} left out: no bar is expected there, or it cannot be true"
-    until = f"; the last begins {zone_text(last, calendar.zone)}" if last else "; still none"
+    until = "; still none"
+    if last:
+        until = f"; the last begins {zone_text(last, calendar.zone)} exchange time"
     return f"{symbol} {wanted.size}: {what}{until}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -69,6 +70,7 @@ def update(
     table: Sequence[Split] = (),
     adjustment: str = "splits",
     config: Mapping[str, Any] | None = None,
+    screen: TextIO | None = None,
 ) -> tuple[FakeGateway, list[Updated | Exception]]:
     """Bring the symbols up to date; what came of each, or how it failed."""
 
@@ -76,11 +78,12 @@ def update(
         async with FakeGateway(market, loop.clock, settings) as gateway:
             if prepare is not None:
                 prepare(gateway)
+            progress = Progress(screen)
             feed = IbFeedConfig(**{"port": gateway.port, **(config or {})})
-            history = GatewayHistory(feed, size, "session", calendar(), Random(1))
+            history = GatewayHistory(feed, size, "session", calendar(), Random(1), progress)
             wanted = Wanted(tuple(symbols), size, "session", adjustment)
             data = DataFolder(folder / "data")
-            updater = Updater(data, wanted, history, calendar(), table, Progress())
+            updater = Updater(data, wanted, history, calendar(), table, progress)
             found: list[Updated | Exception] = []
             for symbol in symbols:
                 try:
@@ -200,20 +203,50 @@ def test_what_goes_away_is_waited_for(fault: Any, tmp_path: Path) -> None:
     assert starts_in(tmp_path) == expected(20261123, 20261124)
 
 
-def test_an_interruption_costs_nothing_of_what_came_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("daemon.data.update.CHUNK_BARS", 7)
-    market = market_of("2026-11-20", 5, "1h")
+def test_an_interruption_costs_nothing_of_what_came_before(tmp_path: Path) -> None:
+    """Thirty days a request: the first answer reaches from Monday, 28 September, to 27 October."""
+    market = market_of("2026-09-26", 60, "1h")
 
     def prepare(gateway: FakeGateway) -> None:
         gateway.after(2, Kind.HISTORY, Refuse(code=10197, times=99))
 
-    _, (failed,) = update(tmp_path, market, since=20261120, prepare=prepare)
+    _, (failed,) = update(tmp_path, market, since=20260926, prepare=prepare)
     assert isinstance(failed, HistoryAwayError)
-    assert starts_in(tmp_path) == expected(20261120, 20261120)
-    update(tmp_path, market, since=20261120)
-    assert starts_in(tmp_path) == expected(20261120, 20261124)
+    assert starts_in(tmp_path) == expected(20260926, 20261027)
+    gateway, _ = update(tmp_path, market)
+    assert starts_in(tmp_path) == expected(20260926, 20261124)
+    assert len(gateway.log.of(Kind.HISTORY)) == 2
+
+
+def test_a_terminal_is_told_what_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 26 requests the first is asked twice, and the last two wait for ten minutes to end."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setenv("COLUMNS", "70")
+    symbols = [f"S{letter}" for letter in "ABCDEFGHIJKLM"]
+    gateway, _ = update(
+        tmp_path, market_of("2026-09-26", 60, "1h", *symbols), symbols=symbols, since=20260926,
+        prepare=lambda one: one.after(1, Kind.HISTORY, Refuse(code=10197)), screen=screen,
+    )  # fmt: skip
+    lines = screen.getvalue().split("\r\x1b[K")
+    assert lines[1] == "SA 1h, part 1 of 2: 2026-09-28 to 2026-10-27, 0 new bars so far"
+    assert lines[2].startswith("SA 1h, part 1 of 2: again in 2 s: another")
+    assert len(lines[2]) == 69, "a line that wraps could not be taken away"
+    waits = [line for line in lines if line.endswith(", as the vendor's pace demands")]
+    assert [line.partition(",")[0] + line.rpartition(":")[2] for line in waits] == [
+        "SA 1h waits 13 s, as the vendor's pace demands",  # not the same within 15 s
+        "SM 1h waits 585 s, as the vendor's pace demands",
+        "SM 1h waits 15 s, as the vendor's pace demands",
+    ]
+    asked = gateway.log.of(Kind.HISTORY)
+    assert len(asked) == 27
+    assert asked[25].at_ns - asked[0].at_ns >= 600 * 10**9
 
 
 def test_its_client_ids_are_its_own(tmp_path: Path) -> None:
@@ -295,9 +328,9 @@ def test_the_command_line(tmp_path: Path) -> None:
         words = ("--config", str(shop.config), "--state", str(shop.state))
         answer = shop.type("data", "update", *words, "--since", first.isoformat())
         assert answer.code == 0, answer.err
-        assert answer.out.startswith("NVDA 1h: ")
+        assert answer.out.startswith(f"state   {shop.state}\nNVDA 1h: ")
         again = shop.type("data", "update", *words)
-        assert again.out.startswith("NVDA 1h: 0 new bars; the last begins ")
+        assert "\nNVDA 1h: 0 new bars; the last begins " in again.out
     series = read_series(DataFolder(shop.state / "data").file("NVDA", "1h"), "", "")
     sessions = each_expected_session(
         calendar(), date_number(first), calendar().exchange_date(now), HOUR_NS, "session"

@@ -11,14 +11,13 @@ import pytest
 
 from daemon.core.events import Bar
 from daemon.core.units import HOUR_NS
-from daemon.data import update as update_module
 from daemon.data.files import read_series, write_series
 from daemon.data.folder import DataFolder
 from daemon.data.history import HistoryAwayError, Wanted
 from daemon.data.progress import Progress
 from daemon.data.series import Key, Numbers, Series, sighted
 from daemon.data.update_verb import data_update
-from daemon.errors import RefusedError
+from daemon.errors import Exit, RefusedError, StoppedError
 from daemon.observability.checks import Checks
 from replay.data_import import FileHistory
 from replay.tapes import PlainTapeSpec
@@ -40,7 +39,11 @@ class Memory:
         self.asked: list[tuple[str, int, int]] = []
         self.fails_after = 1 << 30
         self.closed = False
+        self.days = 1_000
         self._ends = ends or {}
+
+    def days_at_once(self, size: str) -> int:
+        return self.days
 
     async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
         if len(self.asked) == self.fails_after:
@@ -74,7 +77,7 @@ def run(
     data = DataFolder(folder / "state" / "data")
     (folder / "state").mkdir(exist_ok=True)
     code = data_update(
-        folder / "state", data, wanted, lambda: memory, calendar(), now=now, since=since
+        folder / "state", data, wanted, lambda _: memory, calendar(), clock=lambda: now, since=since
     )
     return code, data
 
@@ -101,7 +104,10 @@ def test_a_symbol_without_bars(tmp_path: Path, capsys: pytest.CaptureFixture[str
     has(data, ALL)
     assert memory.closed
     out, err = capsys.readouterr()
-    assert out == "NVDA 1h: 63 new bars; the last begins 2024-01-12 15:30\n"
+    assert out == (
+        f"state   {tmp_path / 'state'}\n"
+        "NVDA 1h: 63 new bars; the last begins 2024-01-12 15:30 exchange time\n"
+    )
     assert err == ""  # no progress where nobody looks
     assert Checks(tmp_path / "state").results()["data-update"] == (True, EVENING)
 
@@ -170,20 +176,97 @@ def test_bars_that_nobody_expects_or_believes_are_left_out(
     assert "1 new bar, 4 left out: no bar is expected there" in capsys.readouterr().out
 
 
-def test_whoever_is_interrupted_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three sessions a chunk: the source goes away after two chunks, 42 bars are there."""
-    monkeypatch.setattr(update_module, "CHUNK_BARS", 21)
+def test_whoever_is_interrupted_goes_on(tmp_path: Path) -> None:
+    """Three days an answer, from Tuesday the 2nd: 2-4, 5, 8-10, 11-12. It goes away after two."""
     memory = Memory(ALL)
-    memory.fails_after = 2
+    memory.days, memory.fails_after = 3, 3
     code, data = run(tmp_path, memory, since=20240102)
     assert code == 75
-    has(data, ALL[:42])
+    has(data, ALL[:49])
     assert Checks(tmp_path / "state").results()["data-update"].success is False
     memory.fails_after = 1 << 30
     assert run(tmp_path, memory)[0] == 0
     has(data, ALL)
-    assert len(memory.asked) == 5  # two, and three sessions three times from the 3rd on
-    assert memory.asked[2][1] == at("2024-01-02 09:30")
+    assert [start for _, start, _ in memory.asked[:3]] == [
+        at("2024-01-02 09:30"), at("2024-01-05 09:30"), at("2024-01-08 09:30"),
+    ]  # fmt: skip
+    assert memory.asked[3][1] == at("2024-01-03 09:30")  # five sessions before the 10th
+
+
+def test_before_the_open_there_is_nothing_of_today(tmp_path: Path) -> None:
+    """A machine that was off all evening makes up for it in the morning."""
+    memory = Memory(ALL)
+    _, data = run(tmp_path, memory, now=at("2024-01-12 08:00"), since=20240110)
+    has(data, ALL[42:56])
+    ((_, start, end),) = memory.asked
+    assert (start, end) == (at("2024-01-10 09:30"), at("2024-01-11 16:00"))
+
+
+def test_what_is_missing_since_a_date_is_asked_for_and_no_more(tmp_path: Path) -> None:
+    """Of Tuesday the 2nd to Friday the 12th: no bar of the 2nd, and one less later.
+
+    The 4th is before the five sessions that are looked at again (5th to 11th, after which the
+    12th comes), so what is said anew of its other bars does not count.
+    """
+    data = DataFolder(tmp_path / "state" / "data")
+    put(data, [row for n, row in enumerate(ALL) if n > 6 and n not in (9, 16)])
+    said = [row._replace(volume=row.volume + 1) if n in (15, 22) else row
+            for n, row in enumerate(ALL)]  # fmt: skip
+    memory = Memory(said)
+    run(tmp_path, memory, since=20240101)
+    has(data, ALL)
+    revised = [start for start, _ in read_series(data.file("NVDA", "1h"), "", "").revised()]
+    assert revised == [ALL[22].start]
+    run(tmp_path, memory, since=20240101)
+    assert memory.asked[-1][1] == at("2024-01-05 09:30")
+
+
+def test_two_holes_are_two_questions(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "state" / "data")
+    put(data, [row for n, row in enumerate(ALL) if n not in (2, 16)])
+    memory = Memory(ALL)
+    run(tmp_path, memory, since=20240102)
+    has(data, ALL)
+    assert [start for _, start, _ in memory.asked] == [
+        at("2024-01-02 09:30"), at("2024-01-04 09:30"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("odd", "refused"), [(22, True), (21, False)])
+def test_bars_of_another_stock_are_no_revisions(
+    odd: int, refused: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six sessions are looked at again, 42 bars: 22 of them are most, 21 are not."""
+    data = DataFolder(tmp_path / "state" / "data")
+    put(data, ALL)
+    before = data.file("NVDA", "1h").path.read_bytes()
+    said = [
+        row._replace(open=7.0 + n, high=8.0 + n, low=6.0 + n, close=7.5 + n) if n >= 63 - odd
+        else row
+        for n, row in enumerate(ALL)
+    ]  # fmt: skip
+    code, _ = run(tmp_path, Memory(said))
+    assert code == (78 if refused else 0)
+    assert data.file("NVDA", "1h").path.read_bytes() == before
+    told = "NVDA: 22 of 42 bars have no price in common with those of ib"
+    assert (told in capsys.readouterr().err) == refused
+
+
+def test_whoever_stops_it_is_told_what_is_there(tmp_path: Path) -> None:
+    class Impatient(Memory):
+        async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
+            if self.asked:
+                raise KeyboardInterrupt
+            return await super().fetch(symbol, size, start, end)
+
+    memory = Impatient(ALL)
+    memory.days = 3
+    with pytest.raises(StoppedError, match="what came so far is kept") as stopped:
+        run(tmp_path, memory, since=20240102)
+    assert stopped.value.code == Exit.INTERRUPTED
+    has(DataFolder(tmp_path / "state" / "data"), ALL[:21])
+    assert memory.closed
+    assert "data-update" not in Checks(tmp_path / "state").results()
 
 
 def test_a_symbol_that_fails_stops_no_other(
