@@ -117,6 +117,9 @@ def chained(previous: bytes, *parts: object) -> bytes:
     return hashlib.sha256(previous + msgspec.msgpack.encode(parts)).digest()
 
 
+NO_OUTPUTS = "[]"
+
+
 class Digest:
     """The digest of a run: equal digests mean equal trading.
 
@@ -128,8 +131,12 @@ class Digest:
         self._outputs = hashlib.sha256()
 
     def add(self, encoded: str) -> None:
-        """Take the outputs of the next turn, as `encode_outputs` wrote them."""
-        self._outputs.update(encoded.encode())
+        """Take the outputs of the next turn, as `encode_outputs` wrote them.
+
+        A turn without any, such as that of a note, trades as no turn at all does.
+        """
+        if encoded != NO_OUTPUTS:
+            self._outputs.update(encoded.encode())
 
     def hexdigest(self, ends: array[int], equity: array[int]) -> str:
         """The digest, given the columns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,3 +87,30 @@ def test_a_reason_that_is_no_text_stops_no_command(daemon: Daemon) -> None:
     assert [hold["reason"] for hold in daemon.status()["holds"]] == ["caf? ?", "caf? ?"]
     assert daemon.stop() == 0
     assert daemon.type("account", "new", "--reason", garbled).code == 0
+
+
+def test_a_daemon_that_was_spoken_to_and_killed_trades_as_its_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    days = ("--start", "2024-01-02", "--end", "2024-01-08")
+    daemon = Daemon(
+        Workshop(tmp_path),
+        settings={"feed": "{kind: tape, pace: 150000, start: 2024-01-02, end: 2024-01-08}"},
+    )
+    try:
+        daemon.start()
+        said(daemon, "note", "a remark changes no trading")
+        daemon.kill_9()
+        daemon.start()
+        assert said(daemon, "reload") == ["nothing has changed in the config"]
+        assert daemon.wait() == 0
+    finally:
+        daemon.clean_up()
+    assert ("Note",) in daemon.query("SELECT command FROM commands")
+    assert daemon.type("report", "--out", "live").code == 0
+    replayed = daemon.shop.replay(*days, "--set", "warmup_bars=auto")
+    live = json.loads((tmp_path / "live" / "manifest.json").read_text())
+    again = json.loads((replayed / "manifest.json").read_text())
+    assert live["digest"] == again["digest"]
+    assert "identical trading" in daemon.shop.type("runs", "diff", "live", str(replayed)).out

@@ -192,6 +192,7 @@ def test_the_digest_is_over_outputs_and_columns_alone() -> None:
     assert of("a", "b") == of("a", "b")
     others = {of("a"), of("b", "a"), of("a", "b", ends=(2,)), of("a", "b", equity=(6,)), of()}
     assert len({*others, of("a", "b")}) == 6
+    assert of("a", encode_outputs(()), "b") == of("a", "b")  # a note trades nothing
 
 
 # --- writing and reading ------------------------------------------------------------------------
