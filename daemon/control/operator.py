@@ -113,8 +113,8 @@ class Operator:
         self._reloading.discard(task)
         # Asked for here as well: that nobody has waited for it is no fault.
         refused = task.cancelled() or task.exception() is not None
-        if self._live.monitor is not None:
-            self._live.monitor.reloaded(refused=refused)
+        if refused and self._live.monitor is not None:
+            self._live.monitor.reload_refused()
 
     async def _reload(self) -> dict[str, Any]:
         self._live.committer.require_storable()

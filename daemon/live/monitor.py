@@ -115,9 +115,9 @@ class Monitor:
             if self._live.committer.blocked is not None:
                 self._metrics.commit_failed()
 
-    def reloaded(self, *, refused: bool) -> None:
-        """The config was to be reloaded."""
-        self._metrics.reloaded(refused=refused)
+    def reload_refused(self) -> None:
+        """A config was to be reloaded, and the old one stays in force."""
+        self._metrics.reload_refused()
 
     def close(self) -> None:
         """Say the last things and serve no more."""

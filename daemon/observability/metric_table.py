@@ -120,7 +120,6 @@ METRICS: dict[str, Metric] = {
         "When a check has to have run again; no series for one that need not, or never ran.",
         "check",
     ),
-    "papertape_reloads_total": _counter("Configs that took effect without a restart."),
     "papertape_reloads_refused_total": _counter("Reloads that left the old config in force."),
     # notifications
     "papertape_notifications_sent_total": _counter("Notices that reached somebody.", "event"),

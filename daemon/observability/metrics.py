@@ -167,10 +167,9 @@ class Metrics:
         """This machine's clock has jumped."""
         self.tallies.counts["papertape_clock_steps_total"][()] += 1
 
-    def reloaded(self, *, refused: bool) -> None:
-        """A config was to be reloaded."""
-        which = "reloads_refused" if refused else "reloads"
-        self.tallies.counts[f"papertape_{which}_total"][()] += 1
+    def reload_refused(self) -> None:
+        """A config was to be reloaded, and the old one stays in force."""
+        self.tallies.counts["papertape_reloads_refused_total"][()] += 1
 
     def notification(self, metric: str, event: str) -> None:
         """What became of a notice; called by one thread at a time, the notifier's as a rule."""

@@ -410,13 +410,11 @@ def test_a_clock_that_was_set_is_counted(tmp_path: Path) -> None:
     assert scrape(metrics)("clock_steps_total") == 1
 
 
-def test_reloads_are_counted_by_how_they_end(tmp_path: Path) -> None:
+def test_reloads_that_are_refused_are_counted(tmp_path: Path) -> None:
     metrics = made(tmp_path)
-    metrics.reloaded(refused=True)
-    metrics.reloaded(refused=True)
-    metrics.reloaded(refused=False)
-    page = scrape(metrics)
-    assert (page("reloads_total"), page("reloads_refused_total")) == (1, 2)
+    assert scrape(metrics)("reloads_refused_total") == 0
+    metrics.reload_refused()
+    assert scrape(metrics)("reloads_refused_total") == 1
 
 
 def test_what_runs_and_what_it_costs(tmp_path: Path) -> None:

@@ -275,13 +275,16 @@ CHECKED = Band(
             "table",
             "Checks",
             "The one-shot jobs beside the daemon, such as parity and drill: whether each passed "
-            "when it ran last, and when that was.",
+            "when it ran last, when that was, and when it is due again.",
             6,
             (
                 Query(highest("papertape_check_success", by=("check",))),
                 Query(
                     "1000 * "
                     + highest("papertape_check_last_run_timestamp_seconds", by=("check",)),
+                ),
+                Query(
+                    "1000 * " + highest("papertape_check_due_timestamp_seconds", by=("check",)),
                 ),
             ),
             columns={
@@ -292,18 +295,22 @@ CHECKED = Band(
                 "Value #B": Column(
                     "Ran", unit="dateTimeFromNow", meanings={0: Meaning("never", ORANGE)}
                 ),
+                "Value #C": Column("Due", unit="dateTimeFromNow"),
             },
             text=common.NOBODY,
         ),
         Panel(
             "bars",
             "Failures",
-            "Failures by task, log lines that could not be written, and faults in counting.",
+            "Failures by task, log lines that could not be written, faults in counting, reloads "
+            "that were refused, and jumps of the clock.",
             6,
             (
                 Query(increase("papertape_task_failures_total", by=BY_TASK), "{{task}}"),
                 Query(increase("papertape_log_lines_dropped_total"), "log lines lost"),
                 Query(increase("papertape_metrics_failures_total"), "faults in counting"),
+                Query(increase("papertape_reloads_refused_total"), "reloads refused"),
+                Query(increase("papertape_clock_steps_total"), "clock set"),
             ),
             decimals=0,
             stacked=True,
