@@ -24,27 +24,34 @@ from daemon.data.series import (
     Series,
     adjust_together,
     bring_to_date,
+    is_another,
     merge,
     sighted,
+    strangers,
     suspected_split,
 )
-from daemon.errors import Exit, RefusedError
+from daemon.errors import Exit, RefusedError, StoppedError, UsageError
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.times import iso_z, zone_date, zone_text
 from daemon.text_table import counted
 from replay.tapes import PlainTapeSpec, Severity, Tape, open_tape
-from replay.tapes.infer import infer
+from replay.tapes.infer import UNNAMED, infer
 
 DAYS_OF_A_FILE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """What to import and how to read it; None: as the files say."""
+    """What to import and how to read it; None: as the files say.
+
+    `symbols` are those to take of the files, `traded` those of a config: a file that names none is
+    of the only one that is traded, and of a file that names some these are taken.
+    """
 
     files: Sequence[Path]
     spec: PlainTapeSpec
     symbols: Sequence[str] | None = None
+    traded: Sequence[str] | None = None
     size: str | None = None
     grid: str | None = None
     replace: bool = False
@@ -68,28 +75,51 @@ def data_import(
 ) -> int:
     """Read the files, keep them in `raw/`, merge their bars; a symbol that is refused stays as is.
 
-    What is imported together counts as seen at one time, so the order of files means nothing.
+    What is imported together counts as seen at one time, so the order of files means nothing. A bar
+    that is not over is not taken: what it holds so far is not what it will be.
     """
     now = (time.time_ns() if now is None else now) // SECOND_NS * SECOND_NS
     progress = Progress()
-    read: list[_Read] = []
-    for path in request.files:
-        progress.show(f"reading {path.name}")
-        inferred, tape = _opened(path, request, calendar, state)
+    print(f"state   {state}", flush=True)
+    try:
+        read: list[_Read] = []
+        for path in request.files:
+            progress.show(f"reading {path.name}")
+            lines, tape = _opened(path, request, calendar, state)
+            parts = list(_bars_of(tape, path, now))
+            read += parts
+            held = sum(len(columns) for columns in tape.columns.values())
+            if running := held - sum(len(part.bars) for part in parts):
+                lines.append(f"left out    {counted(running, 'bar')} not over yet")
+            progress.clear()
+            print("\n".join((f"{path}", *(f"  {line}" for line in lines))), flush=True)
+        _merge_all(read, request, folder, calendar, now, progress)
+    except KeyboardInterrupt:
         progress.clear()
-        print("\n".join((f"{path}", *(f"  {line}" for line in inferred))))
-        read += _bars_of(tape, path)
+        raise StoppedError(
+            "interrupted: each symbol is as it was, or has all of the import; import again"
+        ) from None
+    return Exit.OK
+
+
+def _merge_all(
+    read: Sequence[_Read],
+    request: ImportRequest,
+    folder: DataFolder,
+    calendar: Calendar,
+    now: int,
+    progress: Progress,
+) -> None:
     with folder.held():
         for path in request.files:
             _keep_raw(path, folder)
         table = [one for one in read_actions(folder.actions) if isinstance(one, Split)]
         for key in dict.fromkeys(one.key for one in read):
-            parts = [one for one in read if one.key == key]
+            parts = [one for one in read if one.key == key and one.bars]
             progress.show(f"merging {key.symbol}")
             line = _merge(key, parts, request, folder, table, calendar, now)
             progress.clear()
-            print(line)
-    return Exit.OK
+            print(line, flush=True)
 
 
 def _opened(
@@ -100,15 +130,33 @@ def _opened(
     inferred = infer(
         path, spec, calendar, symbols=request.symbols, size=request.size, grid=request.grid
     )
-    tape = open_tape(
-        spec, inferred.symbols, inferred.size, inferred.grid, calendar, state, use_cache=False
-    )
+    symbols = _symbols(path, inferred.symbols, request.traded)
+    tape = open_tape(spec, symbols, inferred.size, inferred.grid, calendar, state, use_cache=False)
     lines = [*tape.understood.lines(), *(f"inferred    {line}" for line in inferred.how)]
     for rule, count in tape.fault_counts.items():
         fault = next(fault for fault in tape.faults if fault.rule.startswith(rule))
         if fault.severity != Severity.INFO:
-            lines.append(f"{fault.severity:<11} {fault.rule}: {count:,}, {fault.action}")
+            first = f"line {fault.line}: {fault.message}" if fault.line else fault.message
+            what = f"{fault.rule}: {count:,}, {fault.action}"
+            lines.append(f"{fault.severity:<11} {what}; {'the first ' * (count > 1)}{first}")
     return lines, tape
+
+
+def _symbols(path: Path, found: Sequence[str], traded: Sequence[str] | None) -> Sequence[str]:
+    """Those to take; UsageError where it is not certain whose bars these are."""
+    if list(found) == [UNNAMED]:
+        if traded is not None and len(traded) == 1:
+            return traded
+        raise UsageError(f"{path}: says nowhere which symbol it is of: give --symbol")
+    if traded is None:
+        return found
+    both = [symbol for symbol in found if symbol in traded]
+    if not both:
+        raise UsageError(
+            f"{path}: is of {', '.join(found[:5])}, the config trades {', '.join(traded[:5])}: "
+            f"give --symbol"
+        )
+    return both
 
 
 def _with_path(spec: PlainTapeSpec, path: Path) -> PlainTapeSpec:
@@ -117,13 +165,15 @@ def _with_path(spec: PlainTapeSpec, path: Path) -> PlainTapeSpec:
     )
 
 
-def _bars_of(tape: Tape, path: Path) -> Iterator[_Read]:
+def _bars_of(tape: Tape, path: Path, now: int) -> Iterator[_Read]:
+    """The bars of each symbol that were over by `now`."""
     understood = tape.understood
     for symbol, columns in tape.columns.items():
         volumes = columns.volume if tape.has_volume else [NO_VOLUME] * len(columns)
         prices = zip(columns.open, columns.high, columns.low, columns.close, volumes, strict=True)
-        bars = zip(columns.start, (Numbers(*row) for row in prices), strict=True)
-        yield _Read(Key(symbol, understood.size, understood.grid), list(bars), path.name)
+        rows = zip(columns.start, columns.end, (Numbers(*row) for row in prices), strict=True)
+        bars = [(start, numbers) for start, end, numbers in rows if end <= now]
+        yield _Read(Key(symbol, understood.size, understood.grid), bars, path.name)
 
 
 def _keep_raw(path: Path, folder: DataFolder) -> None:
@@ -149,6 +199,8 @@ def _merge(
     """Merge what files say of one symbol with what is there, and say what came of it."""
     file = folder.file(key.symbol, key.size)
     adjustment, today = request.spec.adjustment, calendar.exchange_date(now)
+    if not parts:
+        return f"{key.symbol} {key.size}: none of its bars is over"
     if request.replace and file.path.exists():
         _put_away(file, folder, now)
         series = Series(key, adjustment)
@@ -158,11 +210,12 @@ def _merge(
     merged = Merged()
     for part in parts:
         told = Series(key, adjustment, bars=sighted(part.bars, now, part.source))
-        assert told.last is not None, "a tape has at least one bar"
+        assert told.last is not None, "parts without bars were left out"
         told.adjusted_until = zone_date(told.last, calendar.zone)
         _check(file, series, told)
         bring_to_date(told, table, today)
         _refuse_a_split(file, series, told)
+        _refuse_strangers(file, series, told)
         merged = Merged(*map(sum, zip(merged, merge(series, told.bars), strict=True)))
         adjust_together(series, told, table, today)
     write_series(file, series)
@@ -175,7 +228,8 @@ def _merge(
         )
     return (
         f"{key.symbol} {key.size}: {counted(merged.added, 'new bar')}, {merged.known:,} known"
-        f"{differing}; {file.path} holds {counted(len(series.bars), 'bar')}, {first} to {last}"
+        f"{differing}; {file.path} holds {counted(len(series.bars), 'bar')}, {first} to {last} "
+        f"exchange time"
     )
 
 
@@ -190,11 +244,22 @@ def _refuse_a_split(file: BarFile, series: Series, told: Series) -> None:
         )
 
 
+def _refuse_strangers(file: BarFile, series: Series, told: Series) -> None:
+    apart, both = strangers(series, told.bars)
+    if is_another(apart, both):
+        raise RefusedError(
+            f"{file.path}: {apart:,} of {both:,} bars that are there have no price in common with "
+            f"those of the import: is that another symbol, time zone or adjustment? --replace "
+            f"begins anew"
+        )
+
+
 def _put_away(file: BarFile, folder: DataFolder, now: int) -> None:
-    """Keep what is replaced with the raw files, and forget its history."""
+    """Keep what is replaced with the raw files, what was seen of it and when included."""
     stamp = iso_z(now).replace("-", "").replace(":", "")
-    write_whole(folder.raw / f"replaced-{stamp}-{file.path.name}", file.path.read_bytes())
-    file.revisions.unlink(missing_ok=True)
+    for path in (file.path, file.revisions, file.about):
+        if path.exists():
+            write_whole(folder.raw / f"replaced-{stamp}-{path.name}", path.read_bytes())
 
 
 def _check(file: BarFile, series: Series, told: Series) -> None:

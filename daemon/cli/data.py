@@ -113,7 +113,8 @@ def data_import(
                 columns=told.columns,
             )
     symbols = [each.upper() for each in symbol] if symbol else None
-    request = ImportRequest(files, spec, symbols, size, grid, replace)
+    traded = None if loaded is None or symbols else loaded.symbols
+    request = ImportRequest(files, spec, symbols, traded, size, grid, replace)
     return run(request, folder_of(path, loaded), load_calendar(path), path)
 
 

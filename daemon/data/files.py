@@ -92,14 +92,16 @@ def write_series(file: BarFile, series: Series) -> None:
     """Replace the files of a series, all of them or none."""
     starts = series.starts
     revised = list(series.revised())
-    contents = dict[Path, str]()
-    if revised or file.revisions.exists():
+    contents = dict[Path, str | None]()
+    if revised:
         rows = [
             (iso_z(start), *_cells(one.numbers), iso_z(one.seen) if one.seen else "", one.source)
             for start, sightings in revised
             for one in sightings
         ]
         contents[file.revisions] = _csv(REVISIONS_HEADER, rows)
+    elif file.revisions.exists():
+        contents[file.revisions] = None
     key = series.key
     about = About(
         key.symbol, key.size, key.grid, series.adjustment, series.adjusted_until,

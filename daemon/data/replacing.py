@@ -17,7 +17,7 @@ from daemon.errors import NotPermittedError, PapertapeError, RefusedError
 from daemon.state_directory import give_to_owner
 
 DECIDED = ".decided"
-"""The list: one name a line."""
+"""The list: one name a line, after a plus what has a new content, after a minus what goes."""
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -34,8 +34,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
         raise not_written(path, error) from None
 
 
-def write_together(contents: Mapping[Path, str]) -> None:
-    """Replace several files of one folder: all of them, or none."""
+def write_together(contents: Mapping[Path, str | None]) -> None:
+    """Replace several files of one folder, or remove them (None): all of them, or none."""
     paths = list(contents)
     folder = paths[0].parent
     assert all(path.parent == folder for path in paths), "one folder, one list"
@@ -44,9 +44,11 @@ def write_together(contents: Mapping[Path, str]) -> None:
         make_folder(folder)
         for path, content in contents.items():
             at = path
-            _write_new(path, content.encode())
+            if content is not None:
+                _write_new(path, content.encode())
         at = folder / DECIDED
-        _write_new(at, "".join(f"{path.name}\n" for path in paths).encode())
+        marked = ("-+"[content is not None] + path.name for path, content in contents.items())
+        _write_new(at, "".join(f"{line}\n" for line in marked).encode())
         sync_directory(folder)
         _new(at).replace(at)
         sync_directory(folder)
@@ -61,13 +63,16 @@ def finish(folder: Path) -> None:
     """Put in place what was decided before the process that decided it ended; drop the rest."""
     decided = folder / DECIDED
     try:
-        names = decided.read_text("utf-8").splitlines()
+        lines = decided.read_text("utf-8").splitlines()
     except FileNotFoundError:
         return drop_undecided(folder)
     try:
-        for name in names:
-            with suppress(FileNotFoundError):  # it was renamed before the interruption
-                _new(folder / name).replace(folder / name)
+        for mark, name in ((line[0], line[1:]) for line in lines):
+            with suppress(FileNotFoundError):  # it was done before the interruption
+                if mark == "+":
+                    _new(folder / name).replace(folder / name)
+                else:
+                    (folder / name).unlink()
         sync_directory(folder)
         decided.unlink()
     except OSError as error:

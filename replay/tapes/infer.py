@@ -26,6 +26,8 @@ from replay.tapes.stamps import FatalStampError, StampError, StampParser
 
 STAMPS_LOOKED_AT = 5_000
 SYMBOLS_MAX = 1_000
+UNNAMED = "UNNAMED"
+"""The symbol of a file that says nowhere which one it is of."""
 _NAME = re.compile(r"([A-Za-z]{1,5}(?:\.[A-Za-z])?)(?:[_\-. ]|$)")
 
 
@@ -104,7 +106,7 @@ def _symbols(head: Head, layout: Layout, found: dict[str, None]) -> tuple[tuple[
     if layout.symbol:
         return (layout.symbol,), "from the name of the file in the zip"
     match = _NAME.match(head.path.name.split(".")[0])
-    return ((match[1].upper(),), "from the file's name") if match else (("UNNAMED",), "none given")
+    return ((match[1].upper(),), "from the file's name") if match else ((UNNAMED,), "none given")
 
 
 def _size(head: Head, stamps: array[int]) -> str:

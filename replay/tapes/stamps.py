@@ -175,8 +175,8 @@ class TextStamps:
     def _read_naive(self, text: str, cut: int, day: date, since: int) -> int:
         if self._zone is None:
             raise FatalStampError(
-                f"the stamp {text!r} carries no time zone; set tape.timezone"
-                " (America/New_York for exchange time, UTC …)"
+                f"the stamp {text!r} carries no time zone; set tape.timezone, or"
+                " give --timezone (America/New_York for exchange time, UTC …)"
             )
         local = self._local(self._zone.key)
         midnight = local.midnight(day)

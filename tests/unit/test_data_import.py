@@ -12,7 +12,7 @@ import pytest
 from daemon.core.units import SECOND_NS
 from daemon.data.files import read_about, read_series
 from daemon.data.folder import DataFolder
-from daemon.errors import BusyError, Exit, RefusedError
+from daemon.errors import BusyError, Exit, RefusedError, StoppedError, UsageError
 from replay.data_import import ImportRequest, data_import
 from replay.tapes import PlainTapeSpec
 from tests.unit.tape_files import WRITERS, Row, at, bars, calendar, opened, papertape, rows_of, save
@@ -84,7 +84,9 @@ def test_files_that_overlap_are_merged_without_duplicates(
     run(tmp_path, second)
     said = capsys.readouterr().out.splitlines()[-1]
     assert said.startswith("NVDA 1h: 7 new bars, 7 known; ")
-    assert said.endswith("nvda_hourly.csv holds 21 bars, 2024-01-02 09:30 to 2024-01-05 15:30")
+    assert said.endswith(
+        "nvda_hourly.csv holds 21 bars, 2024-01-02 09:30 to 2024-01-05 15:30 exchange time"
+    )
     assert stored(data) == [*DAYS[2], *DAYS[3], *DAYS[5]]
     assert not data.file("NVDA", "1h").revisions.exists()
 
@@ -140,13 +142,15 @@ def test_a_file_put_there_by_hand_was_seen_before_everything(tmp_path: Path) -> 
 def test_replace_begins_anew_and_keeps_what_was_there(tmp_path: Path) -> None:
     data = run(tmp_path, save(tmp_path, papertape(DAYS[2]), "a.csv"))
     run(tmp_path, save(tmp_path, papertape(moved(DAYS[2], 2)), "b.csv"))
-    before = data.file("NVDA", "1h").path.read_bytes()
+    file = data.file("NVDA", "1h")
+    names = [path.name for path in (file.about, file.path, file.revisions)]
+    before = [(data.processed / name).read_bytes() for name in names]
     run(tmp_path, save(tmp_path, papertape(DAYS[3]), "c.csv"), replace=True, adjustment="raw")
     assert stored_raw(data) == DAYS[3]
     assert not data.file("NVDA", "1h").revisions.exists()
-    (kept,) = data.raw.glob("replaced-*")
-    assert kept.name == "replaced-20240201T220000Z-nvda_hourly.csv"
-    assert kept.read_bytes() == before
+    kept = sorted(data.raw.glob("replaced-*"))
+    assert [path.name for path in kept] == [f"replaced-20240201T220000Z-{name}" for name in names]
+    assert [path.read_bytes() for path in kept] == before
 
 
 def stored_raw(data: DataFolder) -> list[Row]:
@@ -160,7 +164,8 @@ def test_bars_that_cannot_be_true_are_left_out_and_told(
     rows[3] = rows[3]._replace(high=1.0)
     data = run(tmp_path, save(tmp_path, papertape(rows), "a.csv"))
     assert (
-        "  error       T03 prices outside high and low: 1, quarantined" in capsys.readouterr().out
+        "  error       T03 prices outside high and low: 1, quarantined; line 5: open 100.09, high 1"
+        in capsys.readouterr().out
     )
     assert stored(data) == rows[:3] + rows[4:]
 
@@ -255,6 +260,74 @@ def test_a_foreign_form_under_our_name_is_refused_with_its_line(tmp_path: Path) 
 def test_one_data_job_at_a_time(tmp_path: Path) -> None:
     data = DataFolder(tmp_path / "state" / "data")
     path = save(tmp_path, papertape(DAYS[2]), "a.csv")
-    with data.held(), pytest.raises(BusyError, match=r"process \d+ is at work here, another data job"):
+    with (
+        data.held(),
+        pytest.raises(BusyError, match=r"process \d+ is at work here, another data job"),
+    ):
         run(tmp_path, path)
     run(tmp_path, path)
+
+
+def test_a_bar_that_is_not_over_is_not_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At 12:00 the bars of 09:30 and 10:30 are over, that of 11:30 is running, 12:30 is made up."""
+    path = save(tmp_path, papertape([*DAYS[2], *DAYS[3][:4]]), "a.csv")
+    data = run(tmp_path, path, now=at("2024-01-03 12:00"))
+    assert stored(data) == [*DAYS[2], *DAYS[3][:2]]
+    assert "  left out    2 bars not over yet\n" in capsys.readouterr().out
+    run(tmp_path / "b", path, now=at("2024-01-02 10:00"))
+    assert capsys.readouterr().out.endswith("NVDA 1h: none of its bars is over\n")
+    assert not (tmp_path / "b" / "state" / "data" / "processed").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "symbols", "traded", "taken"),
+    [
+        ("20240102.csv", None, ["NVDA"], ["NVDA"]),
+        ("20240102.csv", ["AMD"], None, ["AMD"]),
+        ("nvda.csv", None, ["AMD", "NVDA"], ["NVDA"]),
+        ("20240102.csv", None, None, "says nowhere which symbol it is of: give --symbol"),
+        ("20240102.csv", None, ["AMD", "NVDA"], "says nowhere which symbol"),
+        ("amd.csv", None, ["NVDA"], "is of AMD, the config trades NVDA: give --symbol"),
+    ],
+)
+def test_whose_bars_these_are(
+    name: str, symbols: Any, traded: Any, taken: list[str] | str, tmp_path: Path
+) -> None:
+    path = save(tmp_path, papertape(DAYS[2]), name)
+    if isinstance(taken, str):
+        with pytest.raises(UsageError, match=taken):
+            run(tmp_path, path, symbols=symbols, traded=traded)
+        assert not (tmp_path / "state").exists()
+    else:
+        data = run(tmp_path, path, symbols=symbols, traded=traded)
+        assert [file.symbol for file in data.files()] == taken
+
+
+@pytest.mark.parametrize(("odd", "refused"), [(4, True), (3, False)])
+def test_bars_of_another_symbol_or_zone_are_no_revisions(
+    odd: int, refused: bool, tmp_path: Path
+) -> None:
+    """Seven bars are there: four of them without a price in common are most."""
+    data = run(tmp_path, save(tmp_path, papertape(DAYS[2]), "a.csv"))
+    other = [
+        row._replace(open=7.0, high=8.0 + n, low=6.0, close=7.0) if n < odd else row
+        for n, row in enumerate(DAYS[2])
+    ]
+    path = save(tmp_path, papertape(other), "b.csv")
+    if refused:
+        with pytest.raises(RefusedError, match="4 of 7 bars that are there have no price in comm"):
+            run(tmp_path, path, now=NOW + SECOND_NS)
+    else:
+        run(tmp_path, path, now=NOW + SECOND_NS)
+    assert stored(data) == DAYS[2]
+
+
+def test_whoever_stops_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("replay.data_import.write_series", stop)
+    with pytest.raises(StoppedError, match="each symbol is as it was, or has all of the import"):
+        run(tmp_path, save(tmp_path, papertape(DAYS[2]), "a.csv"))

@@ -94,12 +94,13 @@ def test_killed_before_any_call_it_is_the_old_or_the_new(tmp_path: Path) -> None
 
 
 def test_what_was_decided_is_finished_by_the_next_job(tmp_path: Path) -> None:
-    """Two names of which one was renamed already; a third was never decided on."""
+    """Two new files, one of them in its place already; two that go, one gone; one undecided."""
     (tmp_path / ".b.new").write_text("new", encoding="utf-8")
     (tmp_path / ".c.new").write_text("half", encoding="utf-8")
     (tmp_path / "a").write_text("new", encoding="utf-8")
     (tmp_path / "b").write_text("old", encoding="utf-8")
-    (tmp_path / DECIDED).write_text("a\nb\n", encoding="utf-8")
+    (tmp_path / "d").write_text("old", encoding="utf-8")
+    (tmp_path / DECIDED).write_text("+a\n+b\n-d\n-e\n", encoding="utf-8")
     finish(tmp_path)
     assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == {
         "a": "new", "b": "new",
