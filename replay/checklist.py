@@ -144,14 +144,16 @@ def _data(looked: Looked) -> tuple[str, str]:
             return NOT_THERE, "the bars of this config are not kept in the data folder"
         adjustment = "splits" if config.tape is None else config.tape.adjustment
         wanted = Wanted(tuple(config.symbols), config.bars.size, config.bars.grid, adjustment)
-    found = health(folder, wanted, load_calendar(state), state, now=now)
+    calendar = load_calendar(state)
+    found = health(folder, wanted, calendar, state, now=now)
     if not found:
         return NOT_THERE, "no bars are kept"
     reason = reason_of(found, folder)
     if reason is not None:
         return FAIL, reason
     last = min(one.last for one in found if one.last)
-    return OK, f"{counted(len(found), 'file')}, up to the bar of {last}"
+    until = zone_text(last, calendar.zone)
+    return OK, f"{counted(len(found), 'file')}, up to the bar of {until} exchange time"
 
 
 def _model(looked: Looked) -> tuple[str, str]:

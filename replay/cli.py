@@ -115,8 +115,8 @@ def data_check(  # noqa: PLR0913 - one parameter an option
         from daemon.config import load_config
 
         loaded = load_config(config, [("tape.path", str(file.absolute()))], state=state)
-        tape, symbols = loaded.tape_spec(state), loaded.symbols
-        size, grid = loaded.bars.size, loaded.bars.grid
+        tape, symbols = loaded.tape_spec(state), symbols or loaded.symbols
+        size, grid = size or loaded.bars.size, grid or loaded.bars.grid
     elif timezone is not None or dialect != "auto":
         tape = PlainTapeSpec(file, dialect=dialect, timezone=timezone)
     return check(file, tape, symbols, size, grid, calendar, state, as_json=as_json)

@@ -189,9 +189,9 @@ def data_check(  # noqa: PLR0913 - one parameter an option
     /,
     *,
     config: Path | None = None,
-    symbol: str | None = None,
-    size: str | None = None,
-    grid: str | None = None,
+    symbol: Annotated[str | None, Parameter(allow_leading_hyphen=False)] = None,
+    size: Size = None,
+    grid: Literal["session", "clock"] | None = None,
     timezone: str | None = None,
     dialect: str = "auto",
     sessions: int = 20,
@@ -208,11 +208,11 @@ def data_check(  # noqa: PLR0913 - one parameter an option
     config
         Take symbols, size, grid and the tape's options from this config.
     symbol
-        The symbol of the file (default: told by its name or column).
+        The symbol of the file (default: told by its name or column); without FILE: only this one.
     size
-        1h, 30m, 15m, 5m or 1m (default: told by the most common step).
+        Length of the bars (default: told by the most common step); without FILE: only these.
     grid
-        session or clock (default: told by the stamps).
+        Where bars are cut (default: told by the stamps).
     timezone
         Zone of stamps that carry none.
     dialect
@@ -223,21 +223,26 @@ def data_check(  # noqa: PLR0913 - one parameter an option
     path = resolve_state(state)
     if file is None:
         from daemon.feeds.calendar import load_calendar
-        from replay.data_health import data_check_all
+        from replay.data_health import Only, data_check_all
 
         if sessions < 1:
             raise UsageError(f"--sessions must be at least 1, got {sessions}")
+        if (grid or timezone) is not None or dialect != "auto":
+            raise UsageError("--grid, --timezone and --dialect are about a FILE: which one?")
         loaded = config_of(config, path)
         wanted = None if loaded is None else _wanted(loaded)
         folder, calendar = folder_of(path, loaded), load_calendar(path)
-        return data_check_all(path, folder, wanted, calendar, sessions=sessions, as_json=json)
+        only = Only(symbol and symbol.upper(), size)
+        return data_check_all(
+            path, folder, wanted, calendar, sessions=sessions, only=only, as_json=json
+        )
     from replay.cli import data_check as check
 
     return check(
         file=file,
         state=path,
         config=config,
-        symbol=symbol,
+        symbol=symbol and symbol.upper(),
         size=size,
         grid=grid,
         timezone=timezone,

@@ -43,7 +43,7 @@ def test_the_evenings_job_fails_where_bars_are_missing(machine: Machine) -> None
     assert done.returncode != 0
     said = machine.log("papertape-data")
     assert "nothing listens at 127.0.0.1:7999" in said
-    assert "NVDA 1h: there is no such file" in said
+    assert f"NVDA 1h: there is no {STATE}/data/processed/nvda_hourly.csv" in said
     assert machine.show("papertape-data@jobs.service", "ExecMainStatus") == "1"
     assert checked(machine, "data-update")["success"] is False
     assert checked(machine, "data")["success"] is False

@@ -88,11 +88,16 @@ def test_data(shop: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
     elsewhere = look(shop, capsys, "")  # its tape is a file beside the config
     assert elsewhere["data"] == ("n/a", "the bars of this config are not kept in the data folder")
     feed = "feed: {kind: ib}\n"
-    assert look(shop, capsys, feed)["data"] == ("fail", "NVDA 1h: there is no such file")
     kept = shop.state / "data" / "processed" / "nvda_hourly.csv"
+    verdict, text = look(shop, capsys, feed)["data"]
+    assert verdict == "fail"
+    assert text == f"NVDA 1h: there is no {kept} (`papertape data update` or `data import`)"
     kept.parent.mkdir(parents=True)
     write_tape(kept)
-    assert look(shop, capsys, feed)["data"] == ("ok", "1 file, up to the bar of 2024-03-05 15:30")
+    assert look(shop, capsys, feed)["data"] == (
+        "ok",
+        "1 file, up to the bar of 2024-03-05 15:30 exchange time",
+    )
     assert look(shop, capsys)["data"][0] == "ok"  # all files, without a config
     later = NOW + DAY_NS
     assert look(shop, capsys, feed, later)["data"][1].startswith(
