@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from daemon.control.killswitch import KillSwitch
 from daemon.control.latch import Latch
 from daemon.errors import BusyError, RefusedError, UsageError
 from daemon.feeds.times import iso_z
@@ -106,7 +107,8 @@ def _held(directory: StateDirectory, to_do: str) -> Iterator[None]:
             f"nothing was changed"
         ) from None
     try:
-        yield
+        with KillSwitch().obeying():
+            yield
     finally:
         directory.release()
 

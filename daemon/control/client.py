@@ -39,7 +39,7 @@ def ask(
         raise NotPermittedError(
             f"{state}: you may not ask its daemon, nothing was done; type: {as_owner(state)}"
         ) from None
-    except TimeoutError:
+    except (TimeoutError, BlockingIOError):  # the latter: too many wait to be heard already
         raise BusyError(
             f"{state}: the daemon did not answer within {within_s:g} s: it is busy or hangs; what "
             f"it had not begun, it does not do any more (`papertape kill` works all the same)"

@@ -14,7 +14,7 @@ from pathlib import Path
 from daemon.control.latch import Latch
 from daemon.core.outputs import StateChanged
 from daemon.core.trading_state import TradingState
-from daemon.errors import BusyError, Exit, NotPermittedError, PapertapeError
+from daemon.errors import BusyError, Exit, NotPermittedError, PapertapeError, RefusedError
 from daemon.feeds.times import zone_text
 from daemon.journal.codec import decode_outputs
 from daemon.journal.reader import JournalReader
@@ -35,16 +35,7 @@ def kill(state: Path, *, reason: str, flatten: bool) -> int:
     """
     print(f"state   {state}")
     latch = Latch(state)
-    already = latch.is_set()
-    try:
-        latch.throw("operator", reason or "papertape kill", flatten=flatten)
-    except PermissionError:
-        raise NotPermittedError(
-            f"{state}: you may not write there, NOTHING was stopped; type: {as_owner(state)}"
-        ) from None
-    latch.sync()
-    print("latched" + (" already" if already else "") + ": no new order is accepted")
-    process = owner_of(state)
+    process = _thrown(latch, reason or "papertape kill", flatten=flatten)
     if process is None:
         print("the daemon is down: it will start HALTED (`papertape reset --reason TEXT` lifts it)")
         return Exit.OK
@@ -62,13 +53,55 @@ def kill(state: Path, *, reason: str, flatten: bool) -> int:
             _say_positions(state, flatten=flatten)
             return Exit.OK
         if owner_of(state) is None:
-            print("the daemon has ended: it will start HALTED")
-            return Exit.OK
+            return _ended(latch, reason or "papertape kill", flatten=flatten)
         time.sleep(LOOK_EVERY_S)
+    done = "latched" if latch.is_set() else "told"
     raise BusyError(
-        f"{state}: latched, not acknowledged by process {process} within "
+        f"{state}: {done}, not acknowledged by process {process} within "
         f"{ACKNOWLEDGED_WITHIN_S:g} s: no order is accepted, but {_what_keeps(state, process)}"
     )
+
+
+def _thrown(latch: Latch, reason: str, *, flatten: bool) -> int | None:
+    """Make the latch; the process that is to be told, None where no daemon runs.
+
+    Where it cannot be made (a full disk without `HALT.armed`), a running daemon's own flag is all.
+    """
+    already, problem = latch.is_set(), "it is not there, though it was made"
+    try:
+        latch.throw("operator", reason, flatten=flatten)
+    except PermissionError:
+        raise NotPermittedError(
+            f"{latch.state}: you may not write there, NOTHING was stopped; "
+            f"type: {as_owner(latch.state)}"
+        ) from None
+    except OSError as error:
+        problem = error.strerror
+    latch.sync()
+    process = owner_of(latch.state)
+    if latch.is_set():  # also where it could be made and not written
+        print("latched" + (" already" if already else "") + ": no new order is accepted")
+    elif process is None:
+        raise RefusedError(
+            f"{latch.state}: the latch cannot be made ({problem}): NOTHING was stopped"
+        )
+    else:
+        print(f"NOT latched ({problem}): the daemon is told, which holds for as long as it runs")
+    return process
+
+
+def _ended(latch: Latch, reason: str, *, flatten: bool) -> int:
+    """Whoever held the directory is gone; it may have been a reset that has lifted the latch."""
+    with contextlib.suppress(OSError):
+        latch.throw("operator", reason, flatten=flatten)
+        latch.sync()
+    if not latch.is_set():
+        raise RefusedError(
+            f"{latch.state}: the daemon has ended, but the latch cannot be made: make room and "
+            f"type it again, or it will not start HALTED"
+        )
+    print("the daemon has ended: it will start HALTED")
+    return Exit.OK
 
 
 def _what_keeps(state: Path, process: int) -> str:

@@ -20,9 +20,9 @@ import contextlib
 import faulthandler
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from daemon.control.latch import Latch
@@ -58,6 +58,21 @@ class KillSwitch:
         with contextlib.suppress(OSError, ValueError, RuntimeError):  # stderr may be closed
             faulthandler.enable()
             faulthandler.register(signal.SIGQUIT, all_threads=True)
+
+    @contextlib.contextmanager
+    def obeying(self) -> Iterator[Self]:
+        """Take kills alone, for as long as this lasts: a verb that holds the state directory.
+
+        `papertape kill` signals whoever holds it, which would end a process without handlers.
+        """
+        before = {
+            number: signal.signal(number, self._kill) for number in (signal.SIGUSR1, signal.SIGUSR2)
+        }
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def attach(self, latch: Latch) -> None:
         """The state directory is known: what was asked for before is latched now."""

@@ -39,9 +39,8 @@ def reset(state: Path, *, reason: str, accept: str | None) -> int:
 def _reset_here(path: Path, reason: str, accept: str | None) -> int:
     """Under the lock, the chain checked: one turn more in the journal of a daemon that is down."""
     state = StateDirectory(path)
-    with state:
+    with KillSwitch().obeying() as switch, state:
         opened = open_as_recorded(path)
-        switch = KillSwitch()
         switch.attach(state.latch)
         turn = asyncio.run(_commit_reset(state, opened, reason, accept))
         refused = any(isinstance(output, CommandRefused) for output in turn.outputs)
@@ -51,8 +50,10 @@ def _reset_here(path: Path, reason: str, accept: str | None) -> int:
             return say(Exit.CHECK_FAILED, *lines)
         for line in lines:
             print(line)
-        switch.release(switch.kills)
-        print(f"the latch is lifted: the daemon will start {account.control.state.name}")
+        if switch.release(0):
+            print(f"the latch is lifted: the daemon will start {account.control.state.name}")
+        else:
+            print("a kill came during the reset: the daemon will start HALTED")
     return Exit.OK
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from daemon.control.wire import LINE_BYTES_MAX, from_line, short_path, to_line
-from daemon.errors import Exit, PapertapeError
+from daemon.errors import Exit, PapertapeError, one_line
 
 Request = Mapping[str, Any]
 Handler = Callable[[Request], Awaitable[dict[str, Any]]]
@@ -116,6 +116,10 @@ class ControlServer:
             return await handler(request)
         except PapertapeError as error:
             return _refusal(error.code, *error.lines)
+        except Exception as error:  # noqa: BLE001 - it is logged, and the daemon trades on
+            what = {"message": f"request {request['verb']} failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(what)
+            return _refusal(Exit.INTERNAL, f"the daemon could not answer: {one_line(error)}")
 
 
 def _refusal(code: Exit, *lines: str) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from daemon.live.opening import Opened, open_as_recorded
 from tests.daemons.running import Daemon
 from tests.replay.workshop import CONFIG, Workshop
 
@@ -87,6 +90,41 @@ def test_a_reason_that_is_no_text_stops_no_command(daemon: Daemon) -> None:
     assert [hold["reason"] for hold in daemon.status()["holds"]] == ["caf? ?", "caf? ?"]
     assert daemon.stop() == 0
     assert daemon.type("account", "new", "--reason", garbled).code == 0
+
+
+def test_a_kill_that_cannot_make_the_latch_says_so_and_stops_what_runs(daemon: Daemon) -> None:
+    (daemon.state / "HALT.armed").unlink()
+    (daemon.state / "HALT").symlink_to(daemon.state / "nowhere" / "HALT")
+    told, halted, *_ = said(daemon, "kill")
+    assert told.startswith("NOT latched (")
+    assert halted.startswith("HALTED at turn ")
+    assert daemon.status()["state"] == "HALTED"
+    assert daemon.stop() == 0
+    answer = daemon.type("kill")
+    assert answer.code == 78
+    assert "the latch cannot be made" in answer.lines[0]
+    assert answer.lines[0].endswith("NOTHING was stopped")
+
+
+def test_a_kill_during_a_reset_of_a_daemon_that_is_down_stays(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert said(daemon, "kill")
+    assert daemon.stop() == 0
+
+    def opened_while_killed(path: Path) -> Opened:
+        os.kill(os.getpid(), signal.SIGUSR1)  # as `papertape kill` does to whoever holds it
+        return open_as_recorded(path)
+
+    monkeypatch.setattr("daemon.control.reset.open_as_recorded", opened_while_killed)
+    before = signal.getsignal(signal.SIGUSR1)
+    answer = daemon.shop.type("reset", "--reason", "too early", "--state", str(daemon.state))
+    assert answer.code == 0
+    assert answer.out.splitlines()[-1] == (
+        "a kill came during the reset: the daemon will start HALTED"
+    )
+    assert (daemon.state / "HALT").exists()
+    assert signal.getsignal(signal.SIGUSR1) is before
 
 
 def test_a_daemon_that_was_spoken_to_and_killed_trades_as_its_replay(

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from daemon.control.client import ask
 from daemon.control.server import ControlServer, Request
 from daemon.control.wire import from_line, to_line
 from daemon.core.events import Note
 from daemon.errors import BusyError
 from daemon.live.inbox import Inbox
+from daemon.state_directory import SOCKET
 
 GIVE_UP_S = 10.0
 
@@ -26,7 +31,7 @@ class Asked:
         self.ended = asyncio.Event()
         self.inbox = Inbox(lambda: 500, 0)
         self.path = tmp_path / "control.sock"
-        self.server = ControlServer(self.path, {"note": self._note})
+        self.server = ControlServer(self.path, {"note": self._note, "broken": self._broken})
 
     async def _note(self, request: Request) -> dict[str, Any]:
         self.calls += 1
@@ -36,6 +41,9 @@ class Asked:
         finally:
             self.ended.set()
         return {"code": 0, "lines": ["noted"]}
+
+    async def _broken(self, request: Request) -> dict[str, Any]:
+        raise ValueError("a fault of its own")
 
     def says(self, document: Mapping[str, Any]) -> socket.socket:
         """Somebody who has connected and asked; the daemon has not looked yet."""
@@ -111,3 +119,35 @@ async def test_a_stop_lets_answers_out_that_are_on_their_way(tmp_path: Path) -> 
         await asked.server.stop()
         assert (await _answer(asker))["code"] == BusyError.code
     assert not asked.path.exists()
+
+
+async def test_a_fault_of_a_handler_is_told_to_the_asker_and_logged(tmp_path: Path) -> None:
+    asked = Asked(tmp_path)
+    heard: list[Mapping[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    await asked.server.start()
+    with asked.says({"verb": "broken"}) as asker:
+        answer = await _answer(asker)
+    await asked.server.stop()
+    assert answer["code"] == 70
+    assert answer["lines"][0].startswith(
+        "the daemon could not answer: ValueError: a fault of its own (test_control_server.py:"
+    )
+    assert [context["message"] for context in heard] == ["request broken failed"]
+
+
+def test_a_daemon_too_busy_to_take_another_asker_is_told_to_be_busy(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening, ExitStack() as waiting:
+        listening.bind(str(tmp_path / SOCKET))
+        listening.listen(0)
+        asker = waiting.enter_context(_asker())
+        while asker.connect_ex(str(tmp_path / SOCKET)) == 0:
+            asker = waiting.enter_context(_asker())
+        with pytest.raises(BusyError, match="the daemon did not answer within 5 s"):
+            ask(tmp_path, "status")
+
+
+def _asker() -> socket.socket:
+    asker = socket.socket(socket.AF_UNIX)
+    asker.setblocking(False)
+    return asker
