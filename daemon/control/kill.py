@@ -76,7 +76,7 @@ def _thrown(latch: Latch, reason: str, *, flatten: bool) -> int | None:
             f"type: {as_owner(latch.state)}"
         ) from None
     except OSError as error:
-        problem = error.strerror
+        problem = str(error.strerror)
     latch.sync()
     process = owner_of(latch.state)
     if latch.is_set():  # also where it could be made and not written
