@@ -18,6 +18,7 @@ import copy
 import csv
 import json
 import shutil
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -38,8 +39,8 @@ FREE = "{slippage_bps: 0, commission: none, regulatory_fees: false, participatio
 STRATEGY = """
 import os, signal, threading
 
-def send(name, thread=False):
-    number = getattr(signal, name)
+def send(name, thread=False, number=None):
+    number = number or getattr(signal, name)
     if (token := Path(__file__).parent.parent / name).exists():  # once: not when played again
         token.unlink()
         if thread:
@@ -59,6 +60,9 @@ class Plan:
         pass
 
     def decide(self, market, predictions, portfolio):
+        death = Path(__file__).parent.parent / "death"
+        if death.exists() and death.read_text() == str(market.start):
+            send("death", number=signal.SIGKILL)
         bars = {bar.symbol: bar for bar in market.bars}
         wanted = PLAN.get(market.start)
         return None if wanted is None else wanted(bars, portfolio)
@@ -171,6 +175,12 @@ class Stage(Daemon):
         assert self.wait() == 0, self.log()[-4000:]
         return self
 
+    def die(self, bar: int) -> None:
+        """Run until a SIGKILL in the decision at the close of a bar, whose turn is lost."""
+        (self.folder / "death").write_text(str(self.starts[bar]), "utf-8")
+        self.begin()
+        assert self.wait() == -signal.SIGKILL, self.log()[-4000:]
+
     def begin(self, to: int | None = None, *, pace: str = "max", faults: str = "") -> None:
         """Start to run; see `play`."""
         last = self.length - 1 if to is None else to
@@ -207,6 +217,10 @@ class Stage(Daemon):
     def read(self, *words: str) -> Any:
         """What a reading verb says with --json."""
         return json.loads(self.done(*words, "--json"))
+
+    def replay(self, *words: str) -> Path:
+        """A replay of the same config; its run directory."""
+        return self.shop.replay(*words, "--state", str(self.state))
 
     # --- what came of it ------------------------------------------------------------------------
 

@@ -120,17 +120,6 @@ def test_holds_survive_a_restart_and_keep_denying(tmp_path: Path) -> None:
     assert made.proved()
 
 
-def test_a_second_word_of_the_operator(tmp_path: Path) -> None:
-    """`reduce` after `pause` is a hold more, not a way around: the state stays PAUSED."""
-    made = Stage(tmp_path / "stage", {"AAA": RAMP}, {0: BUY, 2: "TargetPosition('AAA', 0)"}).play(1)
-    with made.held():
-        made.done("pause")
-        made.done("reduce")
-        assert state(made) == "PAUSED"
-    made.play(2)
-    assert made.denials() == [(2, -10, "PAUSED")]
-
-
 def test_five_failed_predictions_pause_and_are_counted_over_a_restart(tmp_path: Path) -> None:
     """Three failures, SIGKILL, two more: five in a row hold; a person lifts it."""
     made = Stage(tmp_path / "stage", {"AAA": RAMP}, {6: BUY, 8: BUY})
@@ -139,11 +128,8 @@ def test_five_failed_predictions_pause_and_are_counted_over_a_restart(tmp_path: 
         "\n".join(["ts,symbol,value", *lines, ""]), "utf-8"
     )
     made.write_config(model="{kind: recorded, path: predictions.csv}")
-    made.play(2)
+    made.die(3)
     assert made.states() == []
-    made.settings["feed"] = "{kind: tape, pace: 1}"
-    made.start()
-    made.kill_9()
     made.play(6)
     assert made.states() == [("PAUSED", "model", 0)]
     ((ts,),) = made.query("SELECT ts FROM state_changes")

@@ -15,20 +15,12 @@ def prices(*closes: float) -> dict[str, list[tuple[float, ...]]]:
     return {"AAA": [flat(price) for price in closes]}
 
 
-def crash(made: Stage) -> None:
-    """Start it between two bars and kill it with SIGKILL."""
-    made.settings["feed"] = "{kind: tape, pace: 1}"
-    made.start()
-    made.kill_9()
-
-
-@pytest.mark.parametrize("crashes", [False, True])
-def test_the_days_loss_counts_from_the_last_close(tmp_path: Path, crashes: bool) -> None:
+def test_the_days_loss_counts_from_the_last_close(tmp_path: Path) -> None:
     """100 shares, a limit of 1,000 dollars from the previous session's close.
 
     On the 2nd it loses 900 (100 to 91). The night costs 500 more: 1,400 since the entry, 500
-    today. At the close of bar 8 it is 400 below bar 7, so 900 today; at that of bar 9 100 more:
-    1,000 is the limit. Flattened at the open of bar 10.
+    today; a SIGKILL there changes nothing. At the close of bar 8 it is 400 below bar 7, so 900
+    today; at that of bar 9 100 more: 1,000 is the limit. Flattened at the open of bar 10.
     """
     closes = (100, 100, 98, 96, 94, 92, 91, 86, 82, 81, 80, 79)
     made = Stage(
@@ -37,12 +29,10 @@ def test_the_days_loss_counts_from_the_last_close(tmp_path: Path, crashes: bool)
         {0: "TargetPosition('AAA', 100)"},
         risk="{max_daily_loss_usd: 1000}",
     )
-    for bar in (6, 8, 9) if crashes else (8, 9):
-        made.play(bar)
-        if crashes:
-            crash(made)
-        expected = [("HALTED", "limit:max_daily_loss_usd", 0)] if bar == 9 else []
-        assert made.states() == expected
+    made.die(7)
+    assert made.play(8).states() == []
+    made.die(9)
+    assert made.play(9).states() == [("HALTED", "limit:max_daily_loss_usd", 0)]
     assert (made.state / "HALT").exists()
     made.play()
     assert made.fills() == [(1, 100, 100.0), (10, -100, 80.0)]
@@ -69,9 +59,10 @@ def test_limits_are_told_with_their_use(tmp_path: Path) -> None:
     assert told["max_orders_per_day"]["current"] == 1
 
 
-@pytest.mark.parametrize("crashes", [False, True])
-def test_orders_a_day_are_counted_over_restarts(tmp_path: Path, crashes: bool) -> None:
+def test_orders_a_day_are_counted_over_restarts(tmp_path: Path) -> None:
     """Three a day: bars 0, 1, 2 order, the rest of the session is denied; bar 7 is another day.
+
+    A SIGKILL in the decision of bar 2, another in that of bar 5.
 
     A target that was denied is caught up with: 80 - 30 = 50 at bar 7.
     """
@@ -81,10 +72,9 @@ def test_orders_a_day_are_counted_over_restarts(tmp_path: Path, crashes: bool) -
         EACH_BAR,
         risk="{max_orders_per_day: {limit: 3, action: deny}}",
     )
-    for bar in (1, 4, 9):
-        made.play(bar)
-        if crashes and bar < 9:
-            crash(made)
+    for bar in (2, 5):
+        made.die(bar)
+    made.play()
     assert made.fills() == [
         (1, 10, 101.0), (2, 10, 102.0), (3, 10, 103.0), (8, 50, 108.0), (9, 10, 109.0),
     ]  # fmt: skip
@@ -99,9 +89,8 @@ def test_the_daily_number_halts_by_default(tmp_path: Path) -> None:
     made = Stage(
         tmp_path / "stage", prices(*range(100, 110)), EACH_BAR, risk="{max_orders_per_day: 2}"
     )
-    made.play(4)
+    made.die(4)
     assert made.states() == [("HALTED", "limit:max_orders_per_day", 0)]
-    crash(made)
     made.play(8)
     assert made.fills() == [(1, 10, 101.0), (2, 10, 102.0)]  # a new day lifts no halt
     made.done("reset", "--reason", "looked")
@@ -116,8 +105,8 @@ def test_a_floor_of_drawdown_knows_its_peak_after_a_sigkill(tmp_path: Path) -> N
         prices(100, 100, 120, 110, 100, 99.7, 99.5, 99),
         {0: "TargetPosition('AAA', 100)"},
         risk="{max_drawdown_pct: {limit: 2, action: reduce}}",
-    ).play(2)
-    crash(made)
+    )
+    made.die(3)
     made.play(5)  # 99,970 is 1.99 % below
     assert made.states() == []
     made.play(6)
@@ -134,10 +123,9 @@ def test_flat_before_close_on_a_half_day_over_a_restart(tmp_path: Path) -> None:
         risk="{flat_before_close: true}",
         first=20240703,
         last=20240708,
-    ).play(1)
-    crash(made)
-    made.play(2)
-    crash(made)
+    )
+    made.die(2)
+    made.die(3)
     made.play()
     assert made.fills() == [(1, 10, 101.0), (3, -10, 103.0)]
     assert [(bar, reason) for bar, _, reason in made.denials()] == [(2, "NEAR_CLOSE")]

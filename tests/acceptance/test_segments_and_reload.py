@@ -65,14 +65,8 @@ def test_what_decides_begins_one_with_the_account_as_it_is(
     else:
         path = made.folder / "strategies" / "plan.py"
         path.write_text(path.read_text("utf-8") + "# mended\n", "utf-8")
-    with made.held():
-        status = made.read("status")
-    assert [(p["symbol"], p["quantity"], p["has_stop"]) for p in status["positions"]] == [
-        ("AAA", 10, True)
-    ]
-    assert len(status["orders"]) == 2
     made.play(6)
-    assert segments(made) >= 2
+    assert segments(made) == 2
     reasons = [reason for (reason,) in made.query("SELECT reason FROM segments ORDER BY segment")]
     assert named in reasons[1], reasons
     # 105 + 1 bp = 105.0105, a tick against us: 105.02
@@ -119,24 +113,21 @@ def test_a_reload_is_an_input_and_no_segment(begun: Stage, tmp_path: Path) -> No
     assert made.proved()
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"execution": "{slippage_bps: 3}"}, "execution"),
-        ({"symbols": "[AAA, BBB]"}, "symbols"),
-        ({"strategy": "{kind: buy_and_hold}"}, "strategy"),
-    ],
-)
-def test_what_a_reload_may_not_change_is_refused_by_name(
-    begun: Stage, tmp_path: Path, changes: dict[str, str], named: str
-) -> None:
+def test_what_a_reload_may_not_change_is_refused_by_name(begun: Stage, tmp_path: Path) -> None:
     """All or nothing: the limit beside it does not change either, and nothing is journaled."""
     made = again(begun, tmp_path)
     with made.held():
-        made.write_config(risk="{allow_short: true, max_position_shares: 1}", **changes)
-        answer = made.say("reload")
-        assert answer.code == 78
-        assert named in " ".join(answer.lines)
+        for key, value in (
+            ("execution", "{slippage_bps: 3}"),
+            ("symbols", "[AAA, BBB]"),
+            ("strategy", "{kind: buy_and_hold}"),
+        ):
+            before = dict(made.config)
+            made.write_config(risk="{allow_short: true, max_position_shares: 1}", **{key: value})
+            answer = made.say("reload")
+            assert answer.code == 78
+            assert key in " ".join(answer.lines)
+            made.write_config(**before)
         assert made.query("SELECT count(*) FROM commands") == [(0,)]
         assert made.read("status")["limits"] == []
         assert made.read("status")["state"] == "ACTIVE"
