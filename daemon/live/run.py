@@ -32,6 +32,7 @@ from daemon.live.monitor import Monitor
 from daemon.live.opening import Opened, open_live
 from daemon.live.recovery import Place, Rerun, Told
 from daemon.live.segments import Setup
+from daemon.observability.server import require
 from daemon.ports import Source
 from daemon.state_directory import StateDirectory
 from daemon.supervisor import supervise
@@ -125,6 +126,8 @@ def run(
         switch.attach(state.latch)
         state.latch.arm()
         setup, make_source = prepare(config, state_path)
+        if config.observability.metrics is not None:
+            require(config.observability.metrics)
         began = time.perf_counter()
         opened = open_live(state_path, setup)
         seconds = round(time.perf_counter() - began, 3)

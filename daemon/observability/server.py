@@ -14,8 +14,9 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daemon.errors import RefusedError
 
@@ -72,13 +73,26 @@ class Server:
 
 def serve(address: str, pages: Mapping[str, Page]) -> Server:
     """Serve pages by their path at HOST:PORT; RefusedError where that address cannot be had."""
+    with _refusing(address) as (family, place):
+        return Server(_make(family, place, pages))
+
+
+def require(address: str) -> None:
+    """RefusedError where `serve` would refuse the address: before anything has begun."""
+    with _refusing(address) as (family, place):
+        socket.create_server(place, family=family).close()
+
+
+@contextmanager
+def _refusing(address: str) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Family and place of an address; what goes wrong with it is a RefusedError."""
     host, _, port = address.rpartition(":")
     if int(port) > PORT_MAX:  # getaddrinfo would take it for a smaller one
         raise RefusedError(f"{KEY}: cannot serve at {address}: a port is at most {PORT_MAX}")
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
         family, _, _, _, place = found[0]
-        return Server(_make(family, place, pages))
+        yield family, place
     except OSError as error:
         raise RefusedError(f"{KEY}: cannot serve at {address}: {_reason(error)}") from None
 

@@ -39,6 +39,8 @@ def test_a_port_in_use(daemons: Daemons) -> None:
         said = refusal(daemon)
     assert said.startswith(f"{KEY}: cannot serve at 127.0.0.1:{port}: the port is in use: choose")
     assert not (daemon.state / "HALT").exists()  # nothing is wrong with the account
+    assert not (daemon.state / "journal.db").exists()  # nothing has begun
+    assert daemon.log().count("\n") == 1
     daemon.start(wait=False)
     assert daemon.wait() == 0
 
