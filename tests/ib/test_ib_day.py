@@ -142,8 +142,8 @@ def test_a_bar_is_asked_for_once_and_yesterday_once_a_day() -> None:
     assert asked[:4] == [
         ("09:00", "", "2 D"),  # the warm-up: the last two bars of Monday
         ("09:30:05", "20261123 21:00:00 UTC", "1 D"),
-        ("10:30:05", "", "7205 S"),  # from 09:30, and an hour more
-        ("11:30:05", "", "7205 S"),
+        ("10:30:05", "", "7505 S"),  # from 09:30, and 65 minutes more
+        ("11:30:05", "", "7505 S"),
     ]
     assert len(asked) == 2 + 7 + 1 + 1
     assert violations(fed.gateway.log) == []

@@ -161,10 +161,10 @@ def slot(start: int, end: int) -> Slot:
 @pytest.mark.parametrize(
     ("size", "first", "now", "ask"),
     [
-        # seconds: from the first bar, and an hour more
-        ("1h", "09:30", "10:30:05", HistoryAsk(None, "7205 S", "30 mins")),
-        ("1m", "15:59", "16:00:05", HistoryAsk(None, "3665 S", "1 min")),
-        ("1m", "09:30", "16:00:05", HistoryAsk(None, "27005 S", "1 min")),
+        # seconds: from the first bar, and 65 minutes more
+        ("1h", "09:30", "10:30:05", HistoryAsk(None, "7505 S", "30 mins")),
+        ("1m", "15:59", "16:00:05", HistoryAsk(None, "3965 S", "1 min")),
+        ("1m", "09:30", "16:00:05", HistoryAsk(None, "27305 S", "1 min")),
         # beyond eight hours: days, a calendar day more than there are
         ("1h", "09:30", "2026-11-25T10:30:05", HistoryAsk(None, "3 D", "30 mins")),
         ("5m", "09:30", "2026-11-29T12:00", HistoryAsk(None, "7 D", "5 mins")),

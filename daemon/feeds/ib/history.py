@@ -55,8 +55,11 @@ class BarsWanted(Struct, frozen=True):
 SECONDS_MAX = 28_800
 """The longest duration asked for in seconds: a session and what may be before it."""
 SESSIONS_REMEMBERED = 4
-OVERLAP_S = 3_600
-"""So much before the first wanted bar is asked for as well: what came late or was revised shows."""
+OVERLAP_S = 3_900
+"""So much before the first wanted bar is asked for as well: what came late or was revised shows.
+
+More than the longest bar, or whether all of the last one is in the answer would be a race.
+"""
 
 
 def ask_for(size: str, first: Slot, now: int) -> HistoryAsk:
