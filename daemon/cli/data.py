@@ -259,19 +259,20 @@ def data_show(
     last: int | None = None,
     size: Size = None,
     config: DataConfig = None,
+    json: Json = False,
     state: State = None,
 ) -> int:
-    """Draw a symbol's last bars in the terminal.
+    """Draw a symbol's last bars in the terminal, corrections applied.
 
     Parameters
     ----------
     last
-        How many (default: as many as there is room for).
+        How many (default: as many as there is room for; with --json all).
     """
     from daemon.data.chart import data_show as show
 
     path = resolve_state(state)
-    return show(path, folder_of(path, config_of(config, path)), symbol, size, last)
+    return show(path, folder_of(path, config_of(config, path)), symbol, size, last, as_json=json)
 
 
 @data_app.command(name="diff")

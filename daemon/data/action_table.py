@@ -47,8 +47,10 @@ def _day(text: str) -> str:
         raise UsageError(str(error)) from error
 
 
-def add_action(folder: DataFolder, cells: dict[str, str], calendar: Calendar) -> CorporateAction:
-    """Append one row, whole or not at all; what is listed already is not listed again.
+def add_action(
+    folder: DataFolder, cells: dict[str, str], calendar: Calendar
+) -> tuple[CorporateAction, bool]:
+    """Append one row, whole or not at all; the action, and whether it is new to the table.
 
     RefusedError where the table, or the table with the row, is not valid, or the exchange is
     closed on the day it is to take effect.
@@ -69,13 +71,20 @@ def add_action(folder: DataFolder, cells: dict[str, str], calendar: Calendar) ->
         )
     with folder.held():
         if action in read_actions(path):
-            return action
+            return action, False
         before = path.read_text(encoding="utf-8-sig") if path.exists() else header
         before += "" if before.endswith("\n") else "\n"
         text = before + _row_for(before, cells)
-        parse_corporate_actions(str(path), io.StringIO(text))
+        try:
+            parse_corporate_actions(str(path), io.StringIO(text))
+        except RefusedError as error:
+            # The table was valid before, so it is the new row that contradicts one of its rows.
+            fault = error.lines[0].partition(": ")[2]
+            raise RefusedError(
+                f"{path}: {fault}: correct that line if this is right; nothing was listed"
+            ) from None
         write_whole(path, text)
-    return action
+    return action, True
 
 
 def _row_for(text: str, cells: dict[str, str]) -> str:

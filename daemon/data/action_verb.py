@@ -22,9 +22,9 @@ from daemon.text_table import EXCHANGE_ZONE
 
 def action_add(state: Path, folder: DataFolder, cells: dict[str, str], calendar: Calendar) -> int:
     """List an action and tell a running daemon; its exit code where it refuses to act on it."""
-    action = add_action(folder, cells, calendar)
+    action, new = add_action(folder, cells, calendar)
     print(f"state   {state}")
-    print(f"listed  {action_text(action)} ({folder.actions})")
+    print(f"listed  {'' if new else 'already: '}{action_text(action)} ({folder.actions})")
     sys.stdout.flush()
     try:
         answer = ask(state, "action", action=msgspec.to_builtins(action))

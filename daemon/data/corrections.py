@@ -25,7 +25,8 @@ from typing import NamedTuple
 from daemon.config.models import BAR_FILE_WORDS
 from daemon.core.events import Split
 from daemon.data.replacing import write_whole
-from daemon.errors import RefusedError
+from daemon.data.series import Numbers
+from daemon.errors import RefusedError, UsageError
 from daemon.feeds.times import date_text, iso_z, parse_date, parse_iso, zone_date
 from daemon.text_table import EXCHANGE_ZONE
 
@@ -70,6 +71,22 @@ def adjusted(correction: Correction, splits: Iterable[Split]) -> Correction:
     )  # fmt: skip
 
 
+def corrected(bars: Mapping[int, Numbers], rows: Iterable[Correction]) -> dict[int, Numbers]:
+    """Bars by start as whoever reads them sees them."""
+    found = dict(bars)
+    for row in rows:
+        if row.remove:
+            found.pop(row.start, None)
+            continue
+        given = {name: getattr(row, name) for name in Numbers._fields}
+        if row.start in found:
+            given = {name: value for name, value in given.items() if value is not None}
+            found[row.start] = found[row.start]._replace(**given)
+        elif None not in given.values():
+            found[row.start] = Numbers(**given)
+    return found
+
+
 def read_corrections(path: Path) -> dict[tuple[str, str], dict[int, Correction]]:
     """The corrections by (symbol, size) and start; none where there is no file.
 
@@ -90,16 +107,21 @@ def read_corrections(path: Path) -> dict[tuple[str, str], dict[int, Correction]]
 
 
 def add_correction(path: Path, correction: Correction) -> None:
-    """Append a row, whole or not at all; the table must be valid before and after."""
+    """Append a row, whole or not at all; the table must be valid before and after.
+
+    UsageError where the correction is none.
+    """
+    try:
+        _correction(dict(zip(COLUMNS, _cells(correction), strict=True)))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     read_corrections(path)
     before = path.read_text(encoding="utf-8-sig") if path.exists() else ",".join(COLUMNS) + "\n"
     if not before.endswith("\n"):
         before += "\n"
     row = io.StringIO()
     csv.writer(row, lineterminator="\n").writerow(_cells(correction))
-    text = before + row.getvalue()
-    list(_parse(path, io.StringIO(text)))
-    write_whole(path, text)
+    write_whole(path, before + row.getvalue())
 
 
 def _cells(correction: Correction) -> list[str]:
@@ -152,7 +174,7 @@ def _correction(cell: Mapping[str, str]) -> Correction:
     if remove and given:
         raise ValueError(f"a bar that is removed has no {', '.join(given)}")
     if not remove and not given:
-        raise ValueError("sets nothing: fill in what is to be replaced")
+        raise ValueError("sets nothing: give open, high, low, close or volume, or remove the bar")
     volume = numbers.pop("volume")
     return Correction(
         cell["symbol"].upper(), cell["size"], parse_iso(cell["start"]), remove, **numbers,

@@ -75,7 +75,10 @@ def _lines(file: BarFile, bars: int, revised: list[tuple[int, Sightings]]) -> li
     lines = table(header, rows[-ROWS_SHOWN:], right=(*_NAMES, "close %"), plain=is_plain())
     if len(rows) > ROWS_SHOWN:
         lines.append(f"… and {len(rows) - ROWS_SHOWN:,} before ({file.revisions})")
-    told = f"{len(revised):,} of {counted(bars, 'bar')} revised; what was seen first counts"
+    told = (
+        f"{len(revised):,} of {counted(bars, 'bar')} revised; what was seen first counts "
+        f"(times: {EXCHANGE_ZONE})"
+    )
     return [f"{file.symbol} {file.size}: {told}", *lines]
 
 

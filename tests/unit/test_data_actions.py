@@ -16,6 +16,7 @@ from daemon.data.action_table import (
     list_actions,
     split_of,
 )
+from daemon.data.action_verb import action_add
 from daemon.data.folder import DataFolder
 from daemon.errors import RefusedError, UsageError
 from tests.unit.tape_files import calendar
@@ -30,7 +31,7 @@ def data(tmp_path: Path) -> DataFolder:
 
 
 def add(data: DataFolder, cells: dict[str, str]) -> CorporateAction:
-    return add_action(data, cells, calendar())
+    return add_action(data, cells, calendar())[0]
 
 
 def test_a_table_begins_with_its_header(data: DataFolder) -> None:
@@ -47,7 +48,8 @@ def test_a_table_begins_with_its_header(data: DataFolder) -> None:
 def test_what_is_listed_is_not_listed_again(data: DataFolder) -> None:
     add(data, split_of("NVDA", "10:1", "2024-06-10"))
     before = data.actions.read_bytes()
-    assert add(data, split_of("NVDA", "10:1", "2024-06-10")) == TEN
+    again = split_of("NVDA", "10:1", "2024-06-10")
+    assert add_action(data, again, calendar()) == (TEN, False)
     assert data.actions.read_bytes() == before
 
 
@@ -114,7 +116,7 @@ def test_a_day_without_a_session(data: DataFolder) -> None:
 def test_two_splits_of_one_day_contradict_each_other(data: DataFolder) -> None:
     add(data, split_of("NVDA", "10:1", "2024-06-10"))
     before = data.actions.read_bytes()
-    with pytest.raises(RefusedError, match=r":3: a second split of NVDA on that date"):
+    with pytest.raises(RefusedError, match="the first is in line 2: correct that line if this"):
         add(data, split_of("NVDA", "4:1", "2024-06-10"))
     assert data.actions.read_bytes() == before
 
@@ -125,6 +127,15 @@ def test_a_table_that_is_broken_does_not_grow(data: DataFolder) -> None:
     with pytest.raises(RefusedError, match=r"corporate_actions.csv:1: no column effective"):
         add(data, split_of("NVDA", "10:1", "2024-06-10"))
     assert data.actions.read_text("utf-8") == "symbol,kind\n"
+
+
+def test_the_verb_says_what_was_listed_before(
+    data: DataFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = split_of("NVDA", "10:1", "2024-06-10")
+    for listed in ("listed  NVDA split 10:1, effective", "listed  already: NVDA split 10:1, effec"):
+        assert action_add(data.path.parent, data, cells, calendar()) == 0
+        assert capsys.readouterr().out.splitlines()[1].startswith(listed)
 
 
 def test_what_actions_read_like() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 from daemon.core.events import Split
+from daemon.data.chart import data_show
 from daemon.data.correct import data_correct
 from daemon.data.corrections import Correction, add_correction, adjusted, read_corrections
 from daemon.data.files import About
@@ -181,7 +183,8 @@ def blank(**values: Any) -> Correction:
 def test_data_correct_adds_a_row(data: DataFolder, capsys: pytest.CaptureFixture[str]) -> None:
     state = data.path.parent
     assert data_correct(state, data, blank(high=100.5), "2024-01-02 10:30", calendar()) == 0
-    assert "NVDA 1h 2024-01-02 10:30: corrected whenever it is read" in capsys.readouterr().out
+    said = "NVDA 1h 2024-01-02 10:30 exchange time: high 100.09 → 100.5 whenever it is read"
+    assert said in capsys.readouterr().out
     assert data_correct(state, data, blank(remove=True), "2024-01-02 11:30", calendar()) == 0
     assert rows_of(opened(data.file("NVDA", "1h").path)) == [
         ROWS[0], ROWS[1]._replace(high=100.5), *ROWS[3:],
@@ -200,6 +203,11 @@ def test_data_correct_adds_a_row(data: DataFolder, capsys: pytest.CaptureFixture
         (blank(close=1.0), "2024-01-06 10:30", "no 1h bar begins at 2024-01-06 10:30"),
         (blank(close=1.0, reason=" "), "2024-01-02 10:30", "--reason: say why"),
         (blank(close=1.0), "2024-01-04 10:30", "has no such bar: to add it give --open"),
+        (blank(remove=True), "2024-01-04 10:30", "has no such bar: there is nothing to remove"),
+        (blank(), "2024-01-02 10:30", "nothing is corrected: give --open"),
+        (blank(close=1.0), "2024-01-02 10:30", "close 1.0, volume 1001: open and close must lie"),
+        (blank(close=-1.0, low=-2.0), "2024-01-02 10:30", "low '-2.0' must be more than 0"),
+        (blank(close=1.0, remove=True), "2024-01-02 10:30", "a bar that is removed has no close"),
         (blank(symbol="AMD"), "2024-01-02 10:30", "holds no bars of AMD; it holds NVDA 1h"),
         (blank(size="5m"), "2024-01-02 10:30", "holds no bars of nvda 5m"),
     ],
@@ -211,6 +219,43 @@ def test_data_correct_refuses(
         data_correct(data.path.parent, data, correction, start, calendar())
     assert words in str(refused.value)
     assert not data.corrections.exists()
+
+
+def test_what_was_corrected_before_stays_so(
+    data: DataFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last row of a bar counts, so it holds what the one before said as well."""
+    state = data.path.parent
+    for correction, said in (
+        (blank(high=100.5), "high 100.09 → 100.5 "),
+        (blank(low=99.0), "low 99.98 → 99.0 "),
+        (blank(high=100.5), "corrected to what it was "),
+        (blank(remove=True), "removed "),
+        (blank(volume=7), "added "),
+    ):
+        assert data_correct(state, data, correction, "2024-01-02 10:30", calendar()) == 0
+        assert f"exchange time: {said}whenever" in capsys.readouterr().out
+    rows = data.corrections.read_text("utf-8").splitlines()
+    assert [row.split(",")[4:9] for row in rows[2:4]] == [["", "100.5", "99.0", "", ""]] * 2
+    assert rows_of(opened(data.file("NVDA", "1h").path))[1] == ROWS[1]._replace(volume=7)
+
+
+def test_show_has_what_is_corrected(data: DataFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    state = data.path.parent
+    data_correct(state, data, blank(low=99.0), "2024-01-02 10:30", calendar())
+    data_correct(state, data, blank(remove=True), "2024-01-02 11:30", calendar())
+    capsys.readouterr()
+    assert data_show(state, data, "NVDA", None, 2, as_json=True) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["bars"], document["corrected"]) == (len(ROWS) - 1, 2)
+    assert len(document["rows"]) == 2
+    data_show(state, data, "NVDA", None, None, as_json=True)
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert rows[1] == {
+        "start": "2024-01-02T15:30:00Z", **ROWS[1]._replace(low=99.0)._asdict()
+    } | {"start": "2024-01-02T15:30:00Z"}  # fmt: skip
+    data_show(state, data, "NVDA", None, None)
+    assert f"{len(ROWS) - 1} bars, 2 corrected, " in capsys.readouterr().out
 
 
 def test_a_table_that_is_broken_does_not_grow(data: DataFolder) -> None:

@@ -81,11 +81,26 @@ def test_show(data: DataFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert data_show(data.path.parent, data, "nvda", None, 4) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == (
-        "NVDA 1h: 4 of 9 bars, 2024-01-02 14:30 to 2024-01-03 10:30 (exchange time)"
+        "NVDA 1h: 4 of 9 bars, 2024-01-02 14:30 to 2024-01-03 10:30 (America/New_York)"
     )
     assert lines[-1] == (
-        "last 2024-01-03 10:30: open 100, high 101.5, low 99.5, close 101, volume 1,000"
+        "last 2024-01-03 10:30: open 100.00, high 101.50, low 99.50, close 101.00, volume 1,000"
     )
+
+
+def test_prices_are_shown_to_the_digit(
+    data: DataFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A share may cost as much as a house, or a fraction of a cent."""
+    series = Series(Key("BRK.A", "1h", "session"), "splits")
+    merge(series, sighted([(DAY[0], Numbers(612_345.67, 612_400.0, 0.0123, 1.5, -1))], 0, ""))
+    write_series(data.file("BRK.A", "1h"), series)
+    data_show(data.path.parent, data, "BRK.A", None, None)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "last 2024-01-02 09:30: open 612,345.67, high 612,400.00, low 0.0123, close 1.50"
+    )
+    data_show(data.path.parent, data, "BRK.A", None, None, as_json=True)
+    assert json.loads(capsys.readouterr().out)["rows"][0]["volume"] is None
 
 
 @pytest.mark.parametrize(
@@ -117,7 +132,10 @@ def test_several_sizes_need_one_to_be_named(data: DataFolder) -> None:
 def test_diff(data: DataFolder, capsys: pytest.CaptureFixture[str]) -> None:
     assert data_diff(data.path.parent, data, "NVDA", None, as_json=False) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == "NVDA 1h: 1 of 9 bars revised; what was seen first counts"
+    assert (
+        lines[1]
+        == "NVDA 1h: 1 of 9 bars revised; what was seen first counts (times: America/New_York)"
+    )
     assert [" ".join(line.split()) for line in lines[3:]] == [
         "2024-01-02 12:30 1,000 → 1,200 2024-01-03 16:45 2024-01-04 16:45 ib",
         (
