@@ -16,6 +16,7 @@ from pathlib import Path
 
 from daemon.feeds.calendar import load_calendar
 from tests.bench.daemon import daemon_rows
+from tests.bench.decided import decided_row
 from tests.bench.engine import BOUND_RATIO, Case, measure_engine
 from tests.bench.observability import observability_rows
 from tests.bench.processes import command_rows, import_lines, memory_row
@@ -82,8 +83,10 @@ def _measured(
     _say("what is told of turns")
     rows += observability_rows(hourly, folder / "observability", repetitions)
     _say("a running daemon")
+    rows.append(decided_row(hourly, folder / "decided"))
     year = make_workload(folder / "year", calendar, "1m", YEAR_BARS)
     rows += daemon_rows(hourly, year, folder, repetitions)
+    rows += gateway_rows(folder / "gateway")
     _say("whole processes")
     rows += command_rows(hourly, state, repetitions)
     return rows, import_lines(hourly, state)

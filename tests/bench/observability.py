@@ -52,7 +52,7 @@ def observability_rows(workload: Workload, folder: Path, repetitions: int) -> li
     folder.mkdir()
     lived = _Lived()
     with lived.watching():
-        _run_daemon(workload, folder / "state", [])
+        run_daemon(workload, folder / "state", [])
     telling = _Lived()
     with receiver() as got, telling.watching():
         credential = folder / "alerts"
@@ -60,7 +60,7 @@ def observability_rows(workload: Workload, folder: Path, repetitions: int) -> li
         notify = f"{{urls_credential: alerts, events: {NOTICES}}}"
         os.environ["CREDENTIALS_DIRECTORY"] = str(folder)
         try:
-            _run_daemon(workload, folder / "told", [("notify", notify)])
+            run_daemon(workload, folder / "told", [("notify", notify)])
         finally:
             del os.environ["CREDENTIALS_DIRECTORY"]
     return [
@@ -137,7 +137,8 @@ def _row(name: str, spent_us: list[float], goal: float | None) -> Row:
     return Row(name, median(spent_us), "us", goal=goal, note=note)
 
 
-def _run_daemon(workload: Workload, state: Path, settings: list[tuple[str, str]]) -> None:
+def run_daemon(workload: Workload, state: Path, settings: list[tuple[str, str]]) -> None:
+    """A daemon in this process, until its tape ends."""
     pace = BAR_SIZES_NS[workload.size] / 1e9 / PAUSE_S
     overrides = [
         ("feed", f"{{kind: tape, pace: {pace:.0f}, end: {TAPE_END}}}"),
