@@ -18,6 +18,7 @@ from daemon.feeds.calendar import load_calendar
 from tests.bench.daemon import daemon_rows
 from tests.bench.decided import decided_row
 from tests.bench.engine import BOUND_RATIO, Case, measure_engine
+from tests.bench.gateway import gateway_rows
 from tests.bench.observability import observability_rows
 from tests.bench.processes import command_rows, import_lines, memory_row
 from tests.bench.table import Row, print_columns, print_table, write_json

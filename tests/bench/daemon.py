@@ -117,11 +117,11 @@ def _kill_row(workload: Workload, folder: Path, how: str, name: str, repetitions
 def _kill_once(place: Path, rng: random.Random) -> tuple[float, int]:
     state = place / "state"
     with _running(place / "config.yaml", state, {"pace": "max"}) as process:
-        _wait(lambda: _turns(state) >= 5, process)
+        wait_for(lambda: _turns(state) >= 5, process)
         time.sleep(rng.random() * 0.4)
         sent = time.time_ns()
         os.kill(process.pid, signal.SIGUSR1)
-        _wait((state / "HALT").exists, process)
+        wait_for((state / "HALT").exists, process)
     reader = JournalReader(state / "journal.db")
     try:
         late = [
@@ -193,25 +193,31 @@ async def _commits(folder: Path) -> tuple[list[float], list[float]]:
 def _idle_rows(workload: Workload, folder: Path) -> list[Row]:
     """A daemon that waits for its next bar, with metrics served."""
     folder.mkdir()
-    ticks = os.sysconf("SC_CLK_TCK")
     with _running(workload.config, folder, {"pace": "1"}) as process:
-        _wait(lambda: _turns(folder) >= 1, process)
-        before = _cpu_ticks(process.pid)
+        wait_for(lambda: _turns(folder) >= 1, process)
+        before = cpu_ticks(process.pid)
         time.sleep(IDLE_S)
-        spent_pct = 100 * (_cpu_ticks(process.pid) - before) / ticks / IDLE_S
-        memory_mb = _memory_mb(process.pid)
+        spent = spent_pct(cpu_ticks(process.pid) - before, IDLE_S)
+        memory = memory_mb(process.pid)
     return [
-        Row("daemon idle, of a core", spent_pct, "%", IDLE_GOAL_PCT, None),
-        Row("daemon idle, memory", memory_mb, "MB", IDLE_GOAL_MB, None),
+        Row("daemon idle, of a core", spent, "%", IDLE_GOAL_PCT, None),
+        Row("daemon idle, memory", memory, "MB", IDLE_GOAL_MB, None),
     ]
 
 
-def _cpu_ticks(process: int) -> int:
+def spent_pct(ticks: int, seconds: float) -> float:
+    """CPU time as percent of a core."""
+    return 100 * ticks / os.sysconf("SC_CLK_TCK") / seconds
+
+
+def cpu_ticks(process: int) -> int:
+    """CPU time of a process so far, in ticks of the system's clock."""
     cells = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()
     return int(cells[11]) + int(cells[12])
 
 
-def _memory_mb(process: int) -> float:
+def memory_mb(process: int) -> float:
+    """What a process holds in memory now."""
     for line in Path(f"/proc/{process}/status").read_text("utf-8").splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
@@ -272,7 +278,8 @@ def _turns(state: Path) -> int:
         reader.close()
 
 
-def _wait(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+def wait_for(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Wait until something is true of a daemon; RuntimeError where it ends before."""
     until = time.monotonic() + WAIT_S
     while not _safely(true):
         if process.poll() is not None or time.monotonic() > until:
