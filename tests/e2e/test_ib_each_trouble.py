@@ -90,16 +90,14 @@ def of_bars(day: str) -> list[AnyFault]:
     def start(clock: str) -> str:
         return f"{day}T{clock} {NEW_YORK}"
 
-    return [
+    made: list[AnyFault] = [
         DelayBar(symbol="NVDA", start=start("10:00"), by_s=20.0),
-        ReviseBar(
-            symbol="NVDA", start=start("10:00"), at=start("11:00"), values={"volume": 1.0}
-        ),
-        *([] if day == HALF_DAY else [
-            MissBar(symbol="NVDA", start=start("14:00")),
-            DelayBar(symbol="NVDA", start=start("15:00"), by_s=300.0),
-        ]),
-    ]  # fmt: skip
+        ReviseBar(symbol="NVDA", start=start("10:00"), at=start("11:00"), values={"volume": 1.0}),
+    ]
+    if day != HALF_DAY:
+        made.append(MissBar(symbol="NVDA", start=start("14:00")))
+        made.append(DelayBar(symbol="NVDA", start=start("15:00"), by_s=300.0))
+    return made
 
 
 def steps() -> list[Step]:
