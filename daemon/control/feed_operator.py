@@ -32,7 +32,7 @@ from daemon.feeds.times import date_text, zone_text
 
 if TYPE_CHECKING:
     from daemon.core.account import Account
-    from daemon.live.run import Live
+    from daemon.live.running import Live
 
 _RELEASED = {
     Outcome.RECEIVED: "its slice is still open and holds it now",

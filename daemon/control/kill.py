@@ -35,11 +35,11 @@ def kill(state: Path, *, reason: str, flatten: bool) -> int:
     """
     print(f"state   {state}")
     latch = Latch(state)
+    already = latch.is_set() and (latch.wants_flat() or not flatten)
     process = _thrown(latch, reason or "papertape kill", flatten=flatten)
     if process is None:
         print("the daemon is down: it will start HALTED (`papertape reset --reason TEXT` lifts it)")
         return Exit.OK
-    since = _last_seq(state)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(process, signal.SIGUSR2 if flatten else signal.SIGUSR1)
     deadline = time.monotonic() + ACKNOWLEDGED_WITHIN_S
@@ -47,7 +47,7 @@ def kill(state: Path, *, reason: str, flatten: bool) -> int:
         found = acknowledged(state, flatten=flatten)
         if found is not None:
             seq, instant = found
-            word = "HALTED already since" if seq <= since else "HALTED at"
+            word = "HALTED already since" if already else "HALTED at"
             when = zone_text(instant, EXCHANGE_ZONE)
             print(f"{word} turn {seq} ({when}), acknowledged by process {process}")
             _say_positions(state, flatten=flatten)
@@ -141,18 +141,6 @@ def acknowledged(state: Path, *, flatten: bool) -> tuple[int, int] | None:
 def _state_after(outputs: str) -> str | None:
     changes = [one for one in decode_outputs(outputs) if isinstance(one, StateChanged)]
     return changes[-1].state if changes else None
-
-
-def _last_seq(state: Path) -> int:
-    try:
-        reader = JournalReader(state / JOURNAL)
-    except PapertapeError:
-        return 0
-    try:
-        last = reader.last_turn()
-        return 0 if last is None else last.seq
-    finally:
-        reader.close()
 
 
 def _say_positions(state: Path, *, flatten: bool) -> None:

@@ -15,12 +15,13 @@ from daemon.core.events import Commands, Note, Pause, Reduce, Resume
 from daemon.core.outputs import CommandRefused, StateChanged
 from daemon.core.trading_state import HoldSource, TradingState
 from daemon.core.turn import Turn
-from daemon.errors import BusyError, Exit, PapertapeError
+from daemon.errors import Exit, PapertapeError
 from daemon.live.inbox import MAKES
 from daemon.live.notifications import told
 
 if TYPE_CHECKING:
-    from daemon.live.run import Live
+    from daemon.live.monitor import Monitor
+    from daemon.live.running import Live
 
 _SET = {
     Pause: (
@@ -32,16 +33,12 @@ _SET = {
 """The state that a command asks for, and what that means."""
 
 
-def handlers(live: Live) -> Operator:
-    """The handlers of a live account."""
-    return Operator(live)
-
-
 class Operator:
     """Handlers by verb; each waits until its turn is committed."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, monitor: Monitor) -> None:
         self._live = live
+        self._monitor = monitor
         self._feed = FeedOperator(live)
         self._reloading: set[asyncio.Task[Any]] = set()
 
@@ -63,7 +60,8 @@ class Operator:
 
     async def status(self, request: Request) -> dict[str, Any]:
         """The whole standing of the daemon, between two turns or in an open one."""
-        return {"code": 0, "lines": [], "status": live_document(self._live)}
+        document = live_document(self._live, self._monitor.notifications.document())
+        return {"code": 0, "lines": [], "status": document}
 
     def _simple(self, kind: type[Pause | Resume | Reduce | Note]) -> Handler:
         async def handle(request: Request) -> dict[str, Any]:
@@ -113,8 +111,8 @@ class Operator:
         self._reloading.discard(task)
         # Asked for here as well: that nobody has waited for it is no fault.
         refused = task.cancelled() or task.exception() is not None
-        if refused and self._live.monitor is not None:
-            self._live.monitor.reload_refused()
+        if refused:
+            self._monitor.reload_refused()
 
     async def _reload(self) -> dict[str, Any]:
         self._live.committer.require_storable()
@@ -122,14 +120,12 @@ class Operator:
         try:
             reloading = plan_reload(self._live)
             observability = reloading.config.observability
-            monitor, notify = self._live.monitor, reloading.config.notify
-            if monitor is not None:
-                use_notify = None
-                if notify != self._live.config.notify:
-                    use_notify = monitor.notifications.prepared(notify)
-                monitor.serve_at(observability.metrics)
-                if use_notify is not None:
-                    use_notify()
+            notify, use_notify = reloading.config.notify, None
+            if notify != self._live.config.notify:
+                use_notify = self._monitor.notifications.prepared(notify)
+            self._monitor.serve_at(observability.metrics)
+            if use_notify is not None:
+                use_notify()
             turn = None
             if reloading.make is not None:
                 turn = await self._turn_of(reloading.make)
@@ -145,10 +141,7 @@ class Operator:
 
     async def notify_test(self, request: Request) -> dict[str, Any]:
         """Send a test message and say how each address took it; trading goes on meanwhile."""
-        monitor = self._live.monitor
-        if monitor is None:
-            raise BusyError("the daemon is starting or stopping: try again")
-        results = await asyncio.to_thread(monitor.notifications.test)
+        results = await asyncio.to_thread(self._monitor.notifications.test)
         failed = any(each.problem is not None for each in results)
         code = Exit.CHECK_FAILED if failed else Exit.OK
         return {"code": int(code), "lines": told(results, self._live.log.without_secrets)}

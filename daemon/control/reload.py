@@ -19,7 +19,7 @@ from daemon.errors import RefusedError
 from daemon.live.segments import changed_keys
 
 if TYPE_CHECKING:
-    from daemon.live.run import Live
+    from daemon.live.running import Live
 
 RELOADABLE = frozenset({"risk", *UNHASHED})
 

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from daemon.control.latch import Latch
     from daemon.feeds.calendar import Calendar
     from daemon.live.recovery import Rerun
-    from daemon.live.run import Live
+    from daemon.live.running import Live
 
 
-def live_document(live: Live) -> dict[str, Any]:
-    """Everything about a running daemon."""
-    return {**running_document(live), "digest": live.rerun.digest_now}
+def live_document(live: Live, notify: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything about a running daemon; `notify` is what its notifications say of themselves."""
+    return {**running_document(live, notify), "digest": live.rerun.digest_now}
 
 
-def running_document(live: Live) -> dict[str, Any]:
+def running_document(live: Live, notify: Mapping[str, Any]) -> dict[str, Any]:
     """The same without the digest, which takes the longer the more has been lived."""
     again = live.rerun
     document = standing_document(again, live.source.now(), live.state.latch, live.calendar)
@@ -54,8 +54,7 @@ def running_document(live: Live) -> dict[str, Any]:
         for task in again.pipeline.tasks.values()
     ]
     document["config_path"] = str(live.config.path.absolute())
-    if live.monitor is not None:
-        document["notify"] = live.monitor.notifications.document()
+    document["notify"] = notify
     return document
 
 

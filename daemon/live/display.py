@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from daemon.control.status import running_document
 from daemon.core.trading_state import TradingState
 from daemon.core.turn import Turn
 from daemon.journal.ledger import LedgerRow
@@ -15,15 +16,18 @@ from daemon.observability.history import SLICES_MAX, History
 from daemon.observability.status_page import StatusPage
 
 if TYPE_CHECKING:
-    from daemon.live.run import Live
+    from daemon.live.running import Live
     from daemon.observability.server import Page
 
 
 class Display:
     """The status page of one daemon, and what feeds it; called from the event loop."""
 
-    def __init__(self, live: Live, silence_s: Callable[[], float]) -> None:
+    def __init__(
+        self, live: Live, silence_s: Callable[[], float], notify: Callable[[], Mapping[str, object]]
+    ) -> None:
         self._live = live
+        self._notify = notify
         self._history = History(live.log.without_secrets)
         self._page = StatusPage(silence_s, live.switch.closed, live.log.without_secrets)
 
@@ -44,9 +48,7 @@ class Display:
 
     def show(self) -> None:
         """Hand over what there is to see now."""
-        from daemon.control.status import running_document
-
-        self._page.show(running_document(self._live), self._history.kept())
+        self._page.show(running_document(self._live, self._notify()), self._history.kept())
 
 
 def recorded(live: Live) -> Iterator[tuple[Turn, Sequence[LedgerRow]]]:

@@ -29,7 +29,7 @@ from daemon.observability.standing import Standing, standing_of
 
 if TYPE_CHECKING:
     from daemon.config import Config
-    from daemon.live.run import Live
+    from daemon.live.running import Live
     from daemon.observability.metrics import Metrics
     from daemon.observability.server import Server
 
@@ -59,8 +59,10 @@ class Monitor:
         self._clock = ClockWatch(time.time(), time.monotonic())
         self._told_why = ""
         self._closed: deque[Closed] = deque()
-        self._display = Display(live, lambda: self._metrics.loop_silence_s)
         self.notifications = Notifications(live, self._metrics.notification)
+        self._display = Display(
+            live, lambda: self._metrics.loop_silence_s, self.notifications.document
+        )
         live.committer.on_turn.append(self._turn)
 
     def start(self) -> None:

@@ -23,7 +23,7 @@ from daemon.observability.standing import Standing
 from daemon.service import credential
 
 if TYPE_CHECKING:
-    from daemon.live.run import Live
+    from daemon.live.running import Live
 
 CHECKS_EVERY_S = 60.0
 

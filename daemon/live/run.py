@@ -14,7 +14,6 @@ import platform
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,13 +23,14 @@ from daemon.control.server import ControlServer
 from daemon.core.trading_state import HoldSource
 from daemon.core.values import values_of
 from daemon.errors import BusyError, Exit, PapertapeError
-from daemon.feeds.calendar import Calendar, load_calendar
+from daemon.feeds.calendar import load_calendar
 from daemon.journal.faults import JournalBrokenError, JournalFullError
 from daemon.live.committer import Committer
 from daemon.live.inbox import Inbox
 from daemon.live.monitor import Monitor
 from daemon.live.opening import Opened, open_live
-from daemon.live.recovery import Place, Rerun, Told
+from daemon.live.recovery import Place, Told
+from daemon.live.running import Live
 from daemon.live.segments import Setup
 from daemon.observability.server import require
 from daemon.ports import Source
@@ -66,43 +66,6 @@ class Prepare(Protocol):
 
     def __call__(self, config: Config, state: Path) -> tuple[Setup, MakeSource]:
         """RefusedError where something is missing or wrong."""
-
-
-@dataclass(slots=True)
-class Live:
-    """A running daemon, for whoever asks about it."""
-
-    state: StateDirectory
-    setup: Setup
-    opened: Opened
-    inbox: Inbox
-    committer: Committer
-    journal: LiveJournal
-    source: Source
-    switch: KillSwitch
-    log: Any
-    started: float
-    stop: Callable[[str], None]
-    config: Config
-    overrides: Sequence[tuple[str, str]]
-    calendar: Calendar
-    monitor: Monitor | None = None
-
-    @property
-    def rerun(self) -> Rerun:
-        """The account and its pipeline."""
-        return self.opened.rerun
-
-    def status_line(self) -> str:
-        """The standing in a few words, for systemctl."""
-        account = self.rerun.account
-        held = ", ".join(
-            f"{position.quantity:+d} {position.symbol}"
-            for position in account.portfolio.positions.values()
-            if position.quantity
-        )
-        state = account.control.state.name
-        return f"{state}; {held or 'flat'}; turn {self.rerun.pipeline.seq}"
 
 
 def run(
@@ -215,7 +178,7 @@ class _Daemon:
                 self._log.warning("mark_not_written", problem=journal.mark_failure)
 
     async def _trade(self, journal: LiveJournal, source: Source) -> int:
-        from daemon.control.operator import handlers
+        from daemon.control.operator import Operator
 
         again, switch = self._opened.rerun, self._switch
         inbox = Inbox(source.now, again.last_instant)
@@ -229,11 +192,11 @@ class _Daemon:
         if again.predictor is not None:
             again.predictor.recorded = None
         loop = asyncio.get_running_loop()
-        operator = handlers(live)
+        monitor = Monitor(live)
+        operator = Operator(live, monitor)
         server = ControlServer(self._state.socket, operator.by_verb())
         await server.start()
         switch.wake = lambda: loop.call_soon_threadsafe(self._on_signal, operator.reload_by_signal)
-        live.monitor = monitor = Monitor(live)
         try:
             monitor.start()
             committer.agree()
