@@ -73,15 +73,15 @@ def checklist(
     rows = [_row(name, look, looked) for name, look in ROWS.items()]
     failed = [row.name for row in rows if row.verdict == FAIL]
     plain = [row._asdict() for row in rows]
-    state.mkdir(mode=0o750, parents=True, exist_ok=True)
-    write_check(
-        state, CHECK, now // SECOND_NS * SECOND_NS, success=not failed, failed=failed, rows=plain
-    )
     if as_json:
         document = {"state_directory": str(state), "failed": failed, "rows": plain}
         print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         print("\n".join([f"state   {state}", *_lines(rows, failed)]))
+    state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    write_check(
+        state, CHECK, now // SECOND_NS * SECOND_NS, success=not failed, failed=failed, rows=plain
+    )
     return Exit.CHECK_FAILED if failed else Exit.OK
 
 

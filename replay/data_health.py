@@ -102,12 +102,12 @@ def data_check_all(
     document = {
         "reason": reason, "sessions": sessions, "files": [_plain(one) for one in some],
     }  # fmt: skip
-    if len(some) == len(found):
-        write_check(state, CHECK, now // SECOND_NS * SECOND_NS, success=reason is None, **document)
     if as_json:
         print(json.dumps({"state_directory": str(state), **document}, indent=2))
     else:
         print("\n".join([f"state   {state}", *_lines(some, reason, calendar, sessions)]))
+    if len(some) == len(found):
+        write_check(state, CHECK, now // SECOND_NS * SECOND_NS, success=reason is None, **document)
     return Exit.OK if reason is None else Exit.CHECK_FAILED
 
 

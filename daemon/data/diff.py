@@ -11,10 +11,12 @@ from daemon.data.folder import BarFile, DataFolder
 from daemon.data.series import Seen, Sightings
 from daemon.errors import Exit, UsageError
 from daemon.feeds.times import iso_z, zone_text
-from daemon.text_table import EXCHANGE_ZONE, counted, is_plain, table
+from daemon.text_table import EXCHANGE_ZONE, counted, is_plain, marked, table, terminal_width
 
 ROWS_SHOWN = 40
 _NAMES = ("open", "high", "low", "close", "volume")
+_LEAST = ("seen first", "source", "open", "high", "low", "volume")
+"""What a narrow terminal does without, first to last."""
 
 
 def find_file(folder: DataFolder, symbol: str, size: str | None) -> BarFile:
@@ -71,8 +73,7 @@ def _lines(file: BarFile, bars: int, revised: list[tuple[int, Sightings]]) -> li
     rows = [
         _row(start, sightings[0], later) for start, sightings in revised for later in sightings[1:]
     ]
-    header = ["bar begins", *_NAMES, "close %", "seen first", "revised", "source"]
-    lines = table(header, rows[-ROWS_SHOWN:], right=(*_NAMES, "close %"), plain=is_plain())
+    lines = _fitting(rows[-ROWS_SHOWN:], terminal_width())
     if len(rows) > ROWS_SHOWN:
         lines.append(f"… and {len(rows) - ROWS_SHOWN:,} before ({file.revisions})")
     told = (
@@ -80,6 +81,23 @@ def _lines(file: BarFile, bars: int, revised: list[tuple[int, Sightings]]) -> li
         f"(times: {EXCHANGE_ZONE})"
     )
     return [f"{file.symbol} {file.size}: {told}", *lines]
+
+
+def _fitting(rows: list[list[str]], room: int | None) -> list[str]:
+    """The table, without what matters least where the terminal is too narrow for all of it."""
+    header = ["bar begins", *_NAMES, "close %", "seen first", "revised", "source"]
+    left_out: list[str] = []
+    while True:
+        shown = [at for at, name in enumerate(header) if name not in left_out]
+        lines = table(
+            [header[at] for at in shown], [[row[at] for at in shown] for row in rows],
+            right=(*_NAMES, "close %"),
+        )  # fmt: skip
+        if room is None or max(map(len, lines)) <= room or len(left_out) == len(_LEAST):
+            break
+        left_out.append(_LEAST[len(left_out)])
+    lines[0] = marked(lines[0], "bold", plain=is_plain())
+    return [*lines, f"left out here: {', '.join(left_out)} (--json has all)"] if left_out else lines
 
 
 def _row(start: int, first: Seen, later: Seen) -> list[str]:

@@ -145,6 +145,30 @@ def test_diff(data: DataFolder, capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("columns", "left_out", "kept"),
+    [
+        (120, "", "source"),
+        (75, "seen first, source", "volume"),
+        (20, "seen first, source, open, high, low, volume", "close %"),
+    ],
+)
+def test_a_narrow_terminal_does_without_some_columns(
+    data: DataFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    columns: int,
+    left_out: str,
+    kept: str,
+) -> None:
+    monkeypatch.setattr("daemon.data.diff.terminal_width", lambda: columns)
+    data_diff(data.path.parent, data, "NVDA", None, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert kept in lines[2]
+    assert columns < 30 or max(map(len, lines[2:-1])) <= columns
+    assert lines[-1].startswith(f"left out here: {left_out} (") == bool(left_out)
+
+
 def test_diff_for_programs(data: DataFolder, capsys: pytest.CaptureFixture[str]) -> None:
     data_diff(data.path.parent, data, "NVDA", None, as_json=True)
     document = json.loads(capsys.readouterr().out)
