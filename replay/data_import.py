@@ -299,6 +299,11 @@ class FileHistory:
         """The name of the file."""
         return Path(str(self._spec.path)).name
 
+    @property
+    def adjustment(self) -> str:
+        """What the files are declared to be."""
+        return self._spec.adjustment
+
     def days_at_once(self, size: str) -> int:
         """See `History`: a file is read whole."""
         return DAYS_OF_A_FILE

@@ -135,7 +135,8 @@ def data_update(
     since
         Ask for everything that is missing since this date (a symbol without bars: the first one).
     source
-        Take bars from this file ({symbol} stands for the symbol) in place of the gateway.
+        Take bars from this file ({symbol} stands for the symbol) in place of the gateway; zone,
+        stamps and adjustment are those of the config's tape.
     """
     from daemon.data.update_verb import data_update as run
     from daemon.feeds.calendar import load_calendar
@@ -173,10 +174,12 @@ def _history(
     from replay.data_import import FileHistory
     from replay.tapes import PlainTapeSpec
 
-    spec = PlainTapeSpec(source.absolute())
-    if config.tape is not None:
-        tape = config.tape
-        spec = PlainTapeSpec(source.absolute(), timezone=tape.timezone, stamps=tape.stamps)
+    tape, path = config.tape, source.absolute()
+    spec = PlainTapeSpec(path, adjustment="splits")
+    if tape is not None:
+        spec = PlainTapeSpec(
+            path, timezone=tape.timezone, stamps=tape.stamps, adjustment=tape.adjustment
+        )
     return FileHistory(spec, bars.grid, calendar, state)
 
 

@@ -76,6 +76,11 @@ class GatewayHistory:
         """What stands beside bars from here."""
         return "ib"
 
+    @property
+    def adjustment(self) -> str:
+        """TRADES are adjusted for splits alone."""
+        return "splits"
+
     def days_at_once(self, size: str) -> int:
         """See `History`."""
         return PARTS[size][2]

@@ -14,13 +14,17 @@ class HistoryAwayError(BusyError):
 
 
 class History(Protocol):
-    """A source of completed bars, adjusted for the splits known today and for nothing else.
+    """A source of completed bars.
 
-    `name` stands beside each bar that is seen there first.
+    `name` stands beside each bar that is seen there first. `adjustment` is raw, splits (all that
+    took effect until today) or splits_dividends.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def adjustment(self) -> str: ...
 
     def days_at_once(self, size: str) -> int:
         """How many days are asked for together: as many as come in one answer."""

@@ -104,10 +104,11 @@ class Updater:
     def _check(self, series: Series, path: str) -> None:
         """RefusedError where what the source gives does not fit to what is there."""
         wanted = self._wanted
-        if series.adjustment == "splits_dividends":
+        there, given = series.adjustment, self._history.adjustment
+        if there != given and (there, given) != ("raw", "splits"):
             raise RefusedError(
-                f"{path}: its prices are adjusted for dividends, those of {self._history.name} are "
-                f"not: begin anew with `papertape data import --replace`, or move it away"
+                f"{path}: its prices are adjusted as {there}, those of {self._history.name} as "
+                f"{given}: begin anew with `papertape data import --replace`, or move it away"
             )
         if series.key.grid != wanted.grid and series.bars:
             raise RefusedError(
@@ -178,8 +179,8 @@ class Updater:
         seen = now // SECOND_NS * SECOND_NS
         today = self._calendar.exchange_date(now)
         bars_told = sighted(rows, seen, self._history.name)
-        fetched = Series(known.key, "splits", today, bars=bars_told)
-        if known.adjustment == "raw":
+        fetched = Series(known.key, self._history.adjustment, today, bars=bars_told)
+        if (known.adjustment, fetched.adjustment) == ("raw", "splits"):
             make_raw(fetched, self._table, today)
         self._refuse_a_split(known, fetched)
         self._refuse_strangers(known, fetched)
@@ -192,7 +193,7 @@ class Updater:
         symbol = known.key.symbol
         effective = self._calendar.next_session(self._calendar.exchange_date(known.last)).date
         raise RefusedError(
-            f"{symbol}: {self._history.name} gives prices that are {1 / ratio} of those seen until "
+            f"{symbol}: {self._history.name} gives prices that are {1 / ratio} times those until "
             f"{zone_text(known.last, self._calendar.zone)}: if that was a split, `papertape data "
             f"action add {symbol} split {ratio.numerator}:{ratio.denominator} --effective "
             f"{date_text(effective)}` and update again"

@@ -155,6 +155,15 @@ def test_the_running_session_as_far_as_it_has_come(tmp_path: Path) -> None:
     assert starts_in(tmp_path) == expected(20261123, 20261124)
 
 
+def test_a_holiday_and_an_early_close(tmp_path: Path) -> None:
+    """Thanksgiving has no bar, the day after it four: 09:30 to 12:30, the last of half an hour."""
+    market = market_of("2026-11-25", 3, "1h")
+    update(tmp_path, market, at=f"2026-11-27T16:45 {NEW_YORK}", since=20261125)
+    found = [zone_text(start, NEW_YORK) for start in starts_in(tmp_path)]
+    assert found[7:] == [f"2026-11-27 {hour}:30" for hour in ("09", "10", "11", "12")]
+    assert found[6] == "2026-11-25 15:30"
+
+
 def test_a_revised_bar_is_kept_apart(tmp_path: Path) -> None:
     market = market_of("2026-11-23", 2, "1h")
     update(tmp_path, market, at=f"2026-11-23T16:45 {NEW_YORK}")

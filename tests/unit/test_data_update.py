@@ -33,6 +33,7 @@ class Memory:
     """A source that answers from memory, and remembers what it was asked for."""
 
     name = "ib"
+    adjustment = "splits"
 
     def __init__(self, rows: Sequence[Row], ends: dict[int, int] | None = None) -> None:
         self.rows = list(rows)
@@ -296,7 +297,7 @@ def test_prices_on_another_footing_need_an_explanation(
     code, _ = run(tmp_path, Memory(tenth))
     assert code == 78
     assert capsys.readouterr().err == (
-        "papertape: NVDA: ib gives prices that are 1/10 of those seen until 2024-01-11 15:30: if "
+        "papertape: NVDA: ib gives prices that are 1/10 times those until 2024-01-11 15:30: if "
         "that was a split, `papertape data action add NVDA split 10:1 --effective 2024-01-12` and "
         "update again\n"
     )
@@ -335,7 +336,11 @@ def test_raw_bars_stay_as_they_were_traded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("adjustment", "grid", "words"),
     [
-        ("splits_dividends", "session", "adjusted for dividends, those of ib are not"),
+        (
+            "splits_dividends",
+            "session",
+            "adjusted as splits_dividends, those of ib as splits: begin anew",
+        ),
         ("splits", "clock", "cut on the session grid, wanted is clock"),
     ],
 )
@@ -348,17 +353,48 @@ def test_what_does_not_fit_is_refused(
     assert words in capsys.readouterr().err
 
 
+def test_a_config_that_wants_what_the_source_has_not(tmp_path: Path) -> None:
+    code, data = run(
+        tmp_path, Memory(ALL), wanted=WANTED._replace(adjustment="splits_dividends"), since=20240102
+    )
+    assert code == 78
+    assert data.files() == []
+
+
 def test_files_are_a_source(tmp_path: Path) -> None:
     (tmp_path / "drop").mkdir()
     for symbol in ("nvda", "amd"):
         save(tmp_path / "drop", papertape(ALL[14:]), f"{symbol}.csv")
-    spec = PlainTapeSpec(tmp_path / "drop" / "{symbol}.csv")
+    spec = PlainTapeSpec(tmp_path / "drop" / "{symbol}.csv", adjustment="splits")
     history = FileHistory(spec, "session", calendar(), tmp_path / "state")
     wanted = WANTED._replace(symbols=("NVDA", "AMD"))
     code, data = run(tmp_path, history, wanted=wanted, since=20240102)
     assert code == 0
     has(data, ALL[14:], "NVDA")
     has(data, ALL[14:], "AMD")
+
+
+def test_files_are_adjusted_as_they_are_declared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Raw bars of before a split are raw already: they are not multiplied by it."""
+    (tmp_path / "state" / "data").mkdir(parents=True)
+    actions = (
+        "symbol,kind,effective,ratio,amount_usd,pay_date,source\nNVDA,split,2024-01-10,2:1,,,\n"
+    )
+    (tmp_path / "state" / "data" / "corporate_actions.csv").write_text(actions, encoding="utf-8")
+    save(tmp_path, papertape(ALL), "nvda.csv")
+
+    def files(adjustment: str) -> FileHistory:
+        spec = PlainTapeSpec(tmp_path / "nvda.csv", adjustment=adjustment)
+        return FileHistory(spec, "session", calendar(), tmp_path / "state")
+
+    raw = WANTED._replace(adjustment="raw")
+    code, data = run(tmp_path, files("raw"), wanted=raw, since=20240102)
+    assert code == 0
+    has(data, ALL)
+    assert run(tmp_path, files("splits_dividends"), wanted=raw)[0] == 78
+    assert "adjusted as raw, those of nvda.csv as splits_dividends" in capsys.readouterr().err
 
 
 def test_progress_is_one_line_that_goes_away() -> None:
