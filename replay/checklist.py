@@ -70,6 +70,7 @@ def checklist(
     """Look at everything and print it; 1 if a row fails."""
     now = time.time_ns() if now is None else now
     looked = Looked(state, _config(state, config), now)
+    state.mkdir(mode=0o750, parents=True, exist_ok=True)
     rows = [_row(name, look, looked) for name, look in ROWS.items()]
     failed = [row.name for row in rows if row.verdict == FAIL]
     plain = [row._asdict() for row in rows]
@@ -78,7 +79,6 @@ def checklist(
         print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         print("\n".join([f"state   {state}", *_lines(rows, failed)]))
-    state.mkdir(mode=0o750, parents=True, exist_ok=True)
     write_check(
         state, CHECK, now // SECOND_NS * SECOND_NS, success=not failed, failed=failed, rows=plain
     )
@@ -100,6 +100,8 @@ def _row(name: str, look: Callable[[Looked], tuple[str, str]], looked: Looked) -
         verdict, text = look(looked)
     except PapertapeError as error:
         verdict, text = FAIL, error.lines[0]
+    except OSError as error:  # of a disk that is going, say: the other rows are told all the same
+        verdict, text = FAIL, f"{error.filename or 'it'} cannot be looked at ({error.strerror})"
     return Row(name, verdict, text)
 
 

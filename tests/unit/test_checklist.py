@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from daemon.feeds.times import DAY_NS
 from daemon.observability.checks import Checks, write_check
 from replay import checklist as module
 from replay.checklist import ROWS, checklist
+from tests.daemons.running import Daemon
 from tests.faults.free_ports import free_port
 from tests.replay.workshop import Workshop, calendar, write_tape
 
@@ -143,6 +145,12 @@ def test_disk(
     verdict, text = look(shop, capsys)["disk"]
     assert verdict == "fail"
     assert text.endswith("free: make room")
+    monkeypatch.setattr(module, "FREE_BYTES_MIN", 0)
+    assert look(shop, capsys)["disk"][0] == "ok"
+    monkeypatch.setattr(module, "FREE_FILES_MIN", 1 << 62)
+    verdict, text = look(shop, capsys)["disk"]
+    assert verdict == "fail"
+    assert text.endswith(" files more: make room")
 
 
 @pytest.mark.parametrize(
@@ -167,11 +175,19 @@ def test_clock_without_anybody_to_ask(
     assert look(shop, capsys)["clock"][0] == "n/a"
 
 
-def test_calendar(shop: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
+def test_calendar(
+    shop: Workshop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     last = calendar().midnight(calendar().last_date)
     verdict, text = look(shop, capsys, now=last - 20 * DAY_NS)["calendar"]
     assert verdict == "fail"
     assert text.endswith((": it ends soon", "closures may have been announced since"))
+    monkeypatch.setattr(module, "_installed_days_ago", lambda _: 201)
+    assert look(shop, capsys)["calendar"][1].endswith("closures may have been announced since")
+    monkeypatch.setattr(module, "_installed_days_ago", lambda _: 200)
+    assert look(shop, capsys)["calendar"][0] == "ok"
+    monkeypatch.setattr(module, "_installed_days_ago", lambda _: None)
+    assert "installed" not in look(shop, capsys)["calendar"][1]
     file = shop.state / "calendar" / "XNYS.json"
     os.utime(file, (NOW // SECOND_NS - 3 * 86_400,) * 2)
     assert "; file of 3 days ago, to " in look(shop, capsys)["calendar"][1]
@@ -209,6 +225,56 @@ def test_a_daemon_that_is_down(shop: Workshop, capsys: pytest.CaptureFixture[str
     assert rows["daemon"] == ("fail", "it does not run: `papertape run`, or systemctl start")
     assert rows["drill"][1].startswith("never done: ")
     assert rows["gateway"] == ("n/a", "no gateway in this config")  # the journal's own config
+
+
+def test_a_daemon_that_runs_and_one_that_is_halted(
+    shop: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon = Daemon(shop, pace="3600")
+    try:
+        daemon.start()
+        verdict, text = look(shop, capsys)["daemon"]
+        assert (verdict, text.partition(",")[0]) == ("ok", "ACTIVE")
+        assert daemon.type("kill").code == 0
+        verdict, text = look(shop, capsys)["daemon"]
+        assert (verdict, text.partition(",")[0]) == ("fail", "HALTED")
+        assert daemon.stop() == 0
+    finally:
+        daemon.clean_up()
+
+
+def test_nothing_but_its_own_result_is_written(
+    shop: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Journal, mark, latch and runs stay byte for byte, down to the files beside the journal."""
+    settings = ("--set", "feed={kind: tape, pace: max}", "--set", "observability.metrics=null")
+    assert shop.process("run", "--config", str(shop.config), *settings).code == 0
+
+    def contents() -> dict[str, bytes]:
+        return {
+            path.relative_to(shop.state).as_posix(): path.read_bytes()
+            for path in sorted(shop.state.rglob("*"))
+            if path.is_file() and path.relative_to(shop.state).parts[0] != "cache"
+        }
+
+    before = contents()
+    look(shop, capsys)
+    after = contents()
+    del after["checks/checklist.json"]
+    assert after == before
+    assert "journal.db" in before
+
+
+def test_a_row_that_cannot_be_looked_at_hides_no_other(
+    shop: Workshop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Any) -> Any:
+        raise OSError(5, "Input/output error", "/disk")
+
+    monkeypatch.setitem(ROWS, "disk", broken)
+    rows = look(shop, capsys)
+    assert rows["disk"] == ("fail", "/disk cannot be looked at (Input/output error)")
+    assert rows["clock"][0] == "ok"
 
 
 def test_the_command_line(shop: Workshop) -> None:
