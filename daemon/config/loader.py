@@ -15,7 +15,7 @@ from daemon.config.overrides import apply_overrides
 from daemon.config.parameters import Parameters, check_parameters
 from daemon.config.positions import MAX_BYTES, Document, parse
 from daemon.config.problems import Path as KeyPath
-from daemon.config.problems import Problem, one_line, rendered, shown
+from daemon.config.problems import Problem, dotted, one_line, rendered, shown
 from daemon.errors import RefusedError
 
 MAX_LINES = 50
@@ -63,7 +63,10 @@ def load_resolved(
     document = parse(to_yaml(resolved))
     config, problems = _validated(document)
     parameters = check_parameters(document, base)
-    _refuse([*document.problems, *problems, *parameters.problems], source)
+    found = [*document.problems, *problems, *parameters.problems]
+    if found:  # without lines and columns: they are those of a text that nobody has written
+        lines = (f"{source}: {dotted(problem.path)}: {problem.message}" for problem in found)
+        raise RefusedError(*lines)
     assert config is not None, "no problem, no config"
     return _completed(config, parameters, document, source, base, state)
 

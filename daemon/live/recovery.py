@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from daemon.core.account import Account
 from daemon.core.events import (
@@ -222,8 +223,12 @@ def warm_up(
     predictor: RecordedFirst | None,
     pipeline: Pipeline,
 ) -> None:
-    """Show strategy and model the recorded slices before a segment: indicators are warm then."""
+    """Show strategy and model the recorded slices before a segment: indicators are warm then.
+
+    They see nothing of a symbol that the segment does not trade any more.
+    """
     first = segment.opening["warm_from"]
+    symbols = frozenset(segment.manifest["config"]["symbols"])
     if first is None:
         return
     for row in reader.turns(after=first - 1):
@@ -233,10 +238,23 @@ def warm_up(
             continue
         market = decode_input(row.kind, row.input)
         assert isinstance(market, MarketSlice), row.kind
+        market = _of(symbols, market)
         if market.bars or market.actions:
             if predictor is not None:
                 predictor.warm(market)
             pipeline.warm(market)
+
+
+def _of(symbols: frozenset[str], market: MarketSlice) -> MarketSlice:
+    """The part of a slice that is about these symbols."""
+    if all(one.symbol in symbols for one in (*market.bars, *market.actions)):
+        return market
+    return replace(
+        market,
+        bars=tuple(bar for bar in market.bars if bar.symbol in symbols),
+        missing=tuple(symbol for symbol in market.missing if symbol in symbols),
+        actions=tuple(action for action in market.actions if action.symbol in symbols),
+    )
 
 
 def strategy_failures(reader: JournalReader, segment: int) -> dict[int, str]:

@@ -119,6 +119,34 @@ def test_a_new_segment_has_its_indicators_warm(tape: LiveTape) -> None:
     assert opened.rerun.pipeline.intents, "a strategy that was cold would have no target yet"
 
 
+WATCHES = """
+class Watches:
+    @dataclass(frozen=True)
+    class Params:
+        pass
+    warmup_bars = 3
+    def __init__(self, params, symbols):
+        self.closes = {symbol: 0.0 for symbol in symbols}
+    def decide(self, market, predictions, portfolio):
+        for bar in market.bars:
+            self.closes[bar.symbol] += bar.close
+        return []
+"""
+"""A strategy that knows the symbols it was told of, and no other."""
+
+
+def test_a_new_segment_is_shown_no_bar_of_a_symbol_that_it_does_not_trade(tape: LiveTape) -> None:
+    tape.shop.strategy("watches", WATCHES)
+    tape.settings.append(("strategy", "{kind: 'watches:Watches'}"))
+    tape.run(slices=7)
+    _edit(tape.shop, "symbols: [NVDA]", "symbols: [AMD]")
+    opened = tape.run(slices=0)
+    assert opened.new_segment is not None
+    assert opened.new_segment.opening["warm_from"] is not None, "there is something to be shown"
+    assert opened.rerun.account.portfolio.symbols == ("AMD",)
+    assert tape.run(slices=0).new_segment is None  # and it can be played again
+
+
 def test_changed_strategy_code_after_a_crash_halts_where_it_would_have_traded_otherwise(
     tape: LiveTape,
 ) -> None:
