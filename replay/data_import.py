@@ -30,6 +30,7 @@ from daemon.data.series import (
     strangers,
     suspected_split,
 )
+from daemon.data.update import missing_bars
 from daemon.errors import Exit, RefusedError, StoppedError, UsageError
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.times import iso_z, zone_date, zone_text
@@ -220,6 +221,8 @@ def _merge(
         adjust_together(series, told, table, today)
     write_series(file, series)
     first, last = (zone_text(at, calendar.zone)[:16] for at in (min(series.bars), max(series.bars)))
+    missing = missing_bars(series, calendar)
+    absent = f", {missing:,} missing in between" if missing else ""
     differing = ""
     if merged.differing:
         differing = (
@@ -229,7 +232,7 @@ def _merge(
     return (
         f"{key.symbol} {key.size}: {counted(merged.added, 'new bar')}, {merged.known:,} known"
         f"{differing}; {file.path} holds {counted(len(series.bars), 'bar')}, {first} to {last} "
-        f"exchange time"
+        f"exchange time{absent}"
     )
 
 

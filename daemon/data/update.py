@@ -45,12 +45,17 @@ DAYS_AT_FIRST = {"1h": 730, "30m": 365, "15m": 180, "5m": 60, "1m": 20}
 
 
 class Updated(NamedTuple):
-    """What came of one symbol; `strange` bars fit no expected one or cannot be true."""
+    """What came of one symbol.
+
+    `strange` bars fit no expected one or cannot be true; `missing` ones are expected between the
+    first and the last that are there.
+    """
 
     symbol: str
     merged: Merged
     strange: int
     last: int | None
+    missing: int
 
 
 class Updater:
@@ -99,7 +104,8 @@ class Updater:
                 write_series(file, series)
             total = Merged(*(a + b for a, b in zip(total, merged, strict=True)))
             strange += odd
-        return Updated(symbol, total, strange, series.last)
+        missing = missing_bars(series, self._calendar)
+        return Updated(symbol, total, strange, series.last, missing)
 
     def _check(self, series: Series, path: str) -> None:
         """RefusedError where what the source gives does not fit to what is there."""
@@ -207,6 +213,22 @@ class Updater:
                 f"{symbol}: {apart:,} of {both:,} bars have no price in common with those of "
                 f"{source}: is that another stock, or another adjustment? Nothing was changed"
             )
+
+
+def missing_bars(series: Series, calendar: Calendar) -> int:
+    """How many bars are expected between the first and the last, and are not there."""
+    if not series.bars:
+        return 0
+    first, last = min(series.bars), max(series.bars)
+    sessions = each_expected_session(
+        calendar, calendar.exchange_date(first), calendar.exchange_date(last),
+        BAR_SIZES_NS[series.key.size], series.key.grid,
+    )  # fmt: skip
+    return sum(
+        first < start < last and start not in series.bars
+        for session in sessions
+        for start in session.starts
+    )
 
 
 def _chunks(

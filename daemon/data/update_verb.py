@@ -91,12 +91,14 @@ async def _update_all(
 
 
 def _line(updated: Updated, wanted: Wanted, calendar: Calendar) -> str:
-    symbol, merged, strange, last = updated
+    symbol, merged, strange, last, missing = updated
     what = counted(merged.added, "new bar")
     if merged.differing:
         what += f", {merged.differing:,} revised (`papertape data diff {symbol}`)"
     if strange:
         what += f", {strange:,} left out: no bar is expected there, or it cannot be true"
+    if missing:
+        what += f", {missing:,} still missing (--since DATE asks for them again)"
     until = "; still none"
     if last:
         until = f"; the last begins {zone_text(last, calendar.zone)} exchange time"

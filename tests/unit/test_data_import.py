@@ -85,7 +85,8 @@ def test_files_that_overlap_are_merged_without_duplicates(
     said = capsys.readouterr().out.splitlines()[-1]
     assert said.startswith("NVDA 1h: 7 new bars, 7 known; ")
     assert said.endswith(
-        "nvda_hourly.csv holds 21 bars, 2024-01-02 09:30 to 2024-01-05 15:30 exchange time"
+        "nvda_hourly.csv holds 21 bars, 2024-01-02 09:30 to 2024-01-05 15:30 exchange time, "
+        "7 missing in between"
     )
     assert stored(data) == [*DAYS[2], *DAYS[3], *DAYS[5]]
     assert not data.file("NVDA", "1h").revisions.exists()

@@ -16,6 +16,7 @@ from daemon.data.folder import DataFolder
 from daemon.data.history import HistoryAwayError, Wanted
 from daemon.data.progress import Progress
 from daemon.data.series import Key, Numbers, Series, sighted
+from daemon.data.update import missing_bars
 from daemon.data.update_verb import data_update
 from daemon.errors import Exit, RefusedError, StoppedError
 from daemon.observability.checks import Checks
@@ -372,6 +373,15 @@ def test_files_are_a_source(tmp_path: Path) -> None:
     assert code == 0
     has(data, ALL[14:], "NVDA")
     has(data, ALL[14:], "AMD")
+
+
+def test_what_is_still_missing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bar that the source lacks as well, and what comes before the first is not missing."""
+    _, data = run(tmp_path, Memory([row for n, row in enumerate(ALL) if n not in (0, 9, 62)]),
+                  since=20240102)  # fmt: skip
+    assert "60 new bars, 1 still missing (--since DATE asks" in capsys.readouterr().out
+    assert missing_bars(read_series(data.file("NVDA", "1h"), "", ""), calendar()) == 1
+    assert missing_bars(Series(Key("AMD", "1h", "session"), "splits"), calendar()) == 0
 
 
 def test_files_are_adjusted_as_they_are_declared(
