@@ -30,6 +30,7 @@ from daemon.errors import Exit, PapertapeError
 from daemon.feeds.calendar import DAYS_AHEAD, load_calendar
 from daemon.feeds.calendar_verbs import PACKAGE
 from daemon.feeds.times import DAY_NS, date_text, number_date, zone_text
+from daemon.journal.integrity import told_if_damaged
 from daemon.journal.reader import JournalReader
 from daemon.models.build import build_predictor
 from daemon.observability.checks import Checks, due, write_check
@@ -111,7 +112,7 @@ def _config(state: Path, path: Path | None) -> Config | None:
         return load_config(path, (), state=state)
     if not (state / JOURNAL).exists():
         return None
-    with closing(JournalReader(state / JOURNAL)) as reader:
+    with told_if_damaged(state), closing(JournalReader(state / JOURNAL)) as reader:
         segments = reader.segments()
         if not segments:
             return None

@@ -25,17 +25,13 @@ from daemon.core.values import AccountValues, values_of
 from daemon.errors import Exit, PapertapeError, one_line
 from daemon.fees import FeeTables, load_fee_tables
 from daemon.journal.codec import Digest
+from daemon.journal.integrity import UNREADABLE
 from daemon.journal.reader import ClosingRow, JournalReader, SegmentRow, TurnRow
 from daemon.live.opening import turn_of
 from daemon.live.recovery import MismatchError, rerun
 from daemon.live.segments import Setup, changed_keys, opening_values, setup_of
 from daemon.strategies.loader import strategy_source_sha256
 from daemon.tasks import TaskFailedError
-
-UNREADABLE = (
-    ArithmeticError, AssertionError, LookupError, TypeError, ValueError, msgspec.MsgspecError
-)  # fmt: skip
-"""What stored rows that are not those that were written may raise."""
 
 _CONTRADICTS = (
     "the journal contradicts itself there: what is stored was changed after it was written"

@@ -11,9 +11,9 @@ from daemon.control.status import down_document
 from daemon.errors import RefusedError
 from daemon.feeds.calendar import Calendar, load_calendar
 from daemon.fees import load_fee_tables
-from daemon.journal.integrity import open_journal
+from daemon.journal.integrity import open_journal, told_if_damaged
 from daemon.journal.reader import JournalReader
-from daemon.live.opening import as_recorded
+from daemon.live.opening import as_recorded, from_outputs_alone
 from daemon.live.recovery import MismatchError, Rerun, rerun
 from daemon.live.segments import setup_of
 from daemon.tasks import TaskFailedError
@@ -22,8 +22,9 @@ from daemon.tasks import TaskFailedError
 def down_standing(state: Path) -> dict[str, Any]:
     """The account as its last committed turn left it.
 
-    Where its turns do not come out as recorded, it is what their outputs add up to, HALTED as the
-    next start will be; `not_played_again` says why.
+    Where its turns do not come out as recorded (then it is HALTED, as the next start will be), or
+    its strategy is not there any more, it is what their outputs add up to, working orders aside;
+    `not_played_again` says why.
     """
     try:
         reader = open_journal(state)
@@ -32,16 +33,32 @@ def down_standing(state: Path) -> dict[str, Any]:
             raise
         raise RefusedError(*error.lines, "HALT is there: it will start HALTED") from error
     try:
-        opened = as_recorded(reader, state)
-        again, differs = opened.rerun, None
-        if opened.new_segment is not None:
-            again.segment, differs = reader.segments()[-1], opened.notes[0]
-        document = down_document(again, Latch(state), _calendar(again, state), _gaps(reader))
+        with told_if_damaged(state):
+            again, differs = _last(reader, state)
+            gaps = _gaps(reader)
+        document = down_document(again, Latch(state), _calendar(again, state), gaps)
         if differs is not None:
             document["digest"] = None  # that of another segment, which the next start opens
         return {**document, "not_played_again": differs}
     finally:
         reader.close()
+
+
+def _last(reader: JournalReader, state: Path) -> tuple[Rerun, str | None]:
+    """The account, and why it was not played again if it was not."""
+    try:
+        opened = as_recorded(reader, state)
+    except RefusedError as error:
+        if not reader.segments():
+            raise
+        try:
+            return from_outputs_alone(reader, state), " ".join(error.lines)
+        except RefusedError:  # it was not for the strategy
+            raise error from None
+    if opened.new_segment is not None:
+        opened.rerun.segment = reader.segments()[-1]
+        return opened.rerun, opened.notes[0]
+    return opened.rerun, None
 
 
 def _calendar(again: Rerun, state: Path) -> Calendar | None:

@@ -24,7 +24,7 @@ def _lines(document: Document) -> Iterator[str]:
         f"{_usd(document['equity_usd'])}   today {_signed(document['day_pnl_usd'])}   "
         f"total {_signed(document['total_pnl_usd'])}   drawdown {document['drawdown_pct']:.2f} %",
     )
-    yield from _positions(document["positions"])
+    yield from _positions(document)
     yield from _orders(document["orders"])
     yield from _feed(document)
     yield from _foot(document)
@@ -54,8 +54,11 @@ def _trading(document: Document) -> Iterator[str]:
         reason = local(hold["reason"]) or "no reason given"
         yield _row("", f"{hold['level']} by {hold['source']} since {when(hold['since'])}: {reason}")
     if document.get("not_played_again"):
-        yield _row("", "this is what the recorded turns add up to and what the next start begins")
-        yield _row("", "with, though they do not come out as recorded: see `papertape verify`")
+        yield _row("", "this is what the recorded turns add up to, working orders aside:")
+        if any(hold["source"] == "mismatch" for hold in document["holds"]):
+            yield _row("", "the next start begins with it; `papertape verify` says more")
+        else:
+            yield _row("", local(document["not_played_again"]))
     if document["latch"] is not None:
         yield _row("latch", _latch(document))
     yield from _what_lifts(document)
@@ -90,7 +93,9 @@ def _latch(document: Document) -> str:
     return f"set{by}{', and flatten' if document['flatten'] else ''}{why}"
 
 
-def _positions(positions: Sequence[Document]) -> Iterator[str]:
+def _positions(document: Document) -> Iterator[str]:
+    positions: Sequence[Document] = document["positions"]
+    is_left = document["state"] == "HALTED" and not document["flattening"]
     if not positions:
         yield _row("position", "flat")
     for place, one in enumerate(positions):
@@ -100,6 +105,8 @@ def _positions(positions: Sequence[Document]) -> Iterator[str]:
             f"{one['quantity']:+d} {one['symbol']} at {one['average_usd']:.4f}, last "
             f"{one['close_usd']:.2f}, {_signed(one['unrealised_usd'])}{stop}",
         )
+        if is_left and stop:
+            yield _row("", "`papertape kill --flatten` closes it")
 
 
 def _orders(orders: Sequence[Document]) -> Iterator[str]:

@@ -7,9 +7,12 @@ the mark what is missing at the end. Nothing here changes a file.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from daemon.errors import RefusedError
 from daemon.journal.codec import GENESIS, chained
@@ -30,6 +33,12 @@ from daemon.journal.tables import (
 from daemon.state_directory import JOURNAL, MARK
 
 WHAT_TO_DO = "`papertape verify` says more, `papertape restore` puts a copy in its place"
+
+
+UNREADABLE = (
+    ArithmeticError, AssertionError, LookupError, TypeError, ValueError, msgspec.MsgspecError
+)  # fmt: skip
+"""What stored rows that are not those that were written may raise."""
 
 
 class JournalEnds(NamedTuple):
@@ -87,6 +96,16 @@ def known_mark(path: Path) -> tuple[Ends | None, str | None]:
     if marked is None and path.with_name(JOURNAL).exists():
         return None, f"{path}: missing; it is written anew"
     return marked, None
+
+
+@contextmanager
+def told_if_damaged(state: Path) -> Iterator[None]:
+    """RefusedError in place of what a damaged journal raises while it is read."""
+    try:
+        yield
+    except UNREADABLE:
+        check_state(state)
+        raise  # it is whole: the fault is ours
 
 
 def open_journal(state: Path) -> JournalReader:

@@ -135,6 +135,23 @@ def as_recorded(reader: JournalReader, state: Path) -> Opened:
         return opened
 
 
+def from_outputs_alone(reader: JournalReader, state: Path) -> Rerun:
+    """The account that the last segment's recorded outputs add up to, to be looked at.
+
+    For a segment whose strategy is not there any more; another, which is not asked, stands in.
+    """
+    segment, last = reader.segments()[-1], reader.last_turn()
+    stands_in = {"kind": "buy_and_hold", "params": {}}
+    manifest = {**segment.manifest, "config": {**segment.manifest["config"], "strategy": stands_in}}
+    setup = setup_of(manifest, load_fee_tables(), state, reader.path)
+    values, _ = folded(reader, segment)
+    last_seq = 0 if last is None else last.seq
+    place = last_place(reader, segment)
+    again = _in_new_segment(setup, values, last_seq + 1, "", None, place, []).rerun
+    again.segment = segment
+    return again
+
+
 def _recovered(
     state: Path, reader: JournalReader, segment: SegmentRow, setup: Setup, last_seq: int
 ) -> Opened:

@@ -10,7 +10,7 @@ from typing import Any
 
 from daemon.errors import RefusedError
 from daemon.feeds.times import date_text, iso_z, parse_iso, zone_date
-from daemon.journal.integrity import open_journal
+from daemon.journal.integrity import open_journal, told_if_damaged
 from daemon.journal.reader import JournalReader, SegmentRow
 from daemon.text_table import EXCHANGE_ZONE
 
@@ -54,7 +54,8 @@ def journal_of(state: Path) -> Iterator[Journaled]:
     try:
         if not reader.is_live:
             raise RefusedError(f"{reader.path}: a replay's journal: `papertape runs show` reads it")
-        yield Journaled(state, reader, tuple(reader.segments()), reader.last_instant())
+        with told_if_damaged(state):
+            yield Journaled(state, reader, tuple(reader.segments()), reader.last_instant())
     finally:
         reader.close()
 

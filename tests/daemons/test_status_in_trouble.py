@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,35 @@ def test_turns_that_do_not_come_out_are_told_by_their_outputs(moody: Daemon) -> 
     assert "this is what the recorded turns add up to" in text.out
     assert "`papertape reset --reason TEXT --accept mismatch` lifts it" in text.out
     assert moody.type("status", "--check").code == 1
+
+
+def test_a_strategy_that_is_gone_leaves_what_the_turns_add_up_to(moody: Daemon) -> None:
+    strategy = moody.shop.folder / "strategies" / "moody.py"
+    strategy.rename(strategy.with_name("other.py"))
+    status = moody.status()
+    last = moody.query("SELECT equity FROM equity ORDER BY ts DESC LIMIT 1")
+    assert status["equity_usd"] == pytest.approx(float(last[0][0]), abs=1e-6)
+    assert (status["state"], status["holds"]) == ("ACTIVE", [])
+    assert status["versions"]["strategy"] == "moody:Moody"
+    text = moody.type("status")
+    assert text.code == 0
+    assert "this is what the recorded turns add up to, working orders aside:" in text.out
+    assert f"{moody.journal}: strategy.kind: no module moody" in text.out
+    assert moody.type("verify").code == 1
+
+
+@pytest.mark.parametrize("words", [("status",), ("orders",), ("explain", "NVDA", "10:30")])
+def test_a_journal_that_is_damaged_is_told_so_by_whoever_reads_it(
+    moody: Daemon, words: tuple[str, ...]
+) -> None:
+    with closing(sqlite3.connect(moody.journal)) as connection, connection:
+        connection.execute("UPDATE segments SET manifest = '{'")
+    answer = moody.type(*words)
+    assert answer.code == 78
+    assert answer.lines[-1] == (
+        f"{moody.journal}: segments: segment 1 is not what was written: `papertape verify` says "
+        f"more, `papertape restore` puts a copy in its place"
+    )
 
 
 def test_a_latch_that_the_journal_does_not_know_is_told_as_what_it_does(slow: Daemon) -> None:
