@@ -190,6 +190,13 @@ def test_a_single_client_id_in_use_says_what_to_do() -> None:
     ) in [row[1:] for row in after_start(fed)]
 
 
+def test_client_ids_that_are_all_in_use_say_what_to_do() -> None:
+    taken = TakeClientIds(client_ids=(17, 18, 19), for_s=90)
+    fed = day(step("10:10", taken), step("10:10:01", Drop()))
+    words = "client ids 17, 18, 19 are all used by other programs: add to feed.client_ids"
+    assert ("down", words) in [row[1:] for row in after_start(fed)]
+
+
 def test_request_numbers_begin_anew_with_each_connection() -> None:
     fed = day(step("10:25", Restart(down_s=20, next_order_id=1)))
     numbers = [one.request.request_id for one in fed.gateway.log.of(Kind.HISTORY)]

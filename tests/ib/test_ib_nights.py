@@ -47,6 +47,8 @@ def test_a_wrong_clock_is_told_once() -> None:
     told = [row[2] for row in after_start(fed) if row[1] == "clock_skew"]
     # the gateway tells whole seconds: half a second is added
     assert told == ["this machine's clock is 76 s behind the gateway's: set up NTP"]
+    assert str(fed.standing["state"]).startswith(f"live; {told[0]}; ")
+    assert fed.standing["why"] == "live"  # which is a line of the log whenever it changes
 
 
 def test_a_gateway_whose_clock_is_behind_is_asked_later() -> None:

@@ -137,6 +137,7 @@ def test_without_permission_for_anything_trading_pauses() -> None:
     assert fed.slices == []  # held, not given up: it may be given yet
     assert fed.standing["connection"] == "degraded"
     assert fed.standing["needs_a_person"] is True
+    assert str(fed.standing["state"]).count("NVDA: no market data subscription") == 1
 
 
 def test_an_unknown_symbol_is_named_and_the_others_go_on() -> None:

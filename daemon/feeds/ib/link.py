@@ -47,6 +47,7 @@ class Link:
         self._poller = poller
         self._backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_LAST_S, random, BACKOFF_JITTER)
         self._client_id_at = 0
+        self._ids_taken = 0  # in a row
 
     async def run(self) -> NoReturn:
         """Connect, and connect again, for as long as this task lives."""
@@ -79,6 +80,7 @@ class Link:
             first_id = (situation.generation + 1) % REQUEST_ID_RANGES * REQUEST_IDS
             await client.connect(feed.host, feed.port, client_id, first_request_id=first_id)
             situation.generation += 1
+            self._ids_taken = 0
             situation.client_id = client_id
             situation.move(IbTrigger.CONNECTED)
             return await self._until_lost(client, notices, lost)
@@ -94,8 +96,12 @@ class Link:
     def _take_next_id(self, taken: int) -> str:
         ids = self._feed.client_ids
         self._client_id_at = (self._client_id_at + 1) % len(ids)
+        self._ids_taken += 1
         if len(ids) == 1:
             return f"client id {taken} is used by another program: add ids to feed.client_ids"
+        if self._ids_taken >= len(ids):
+            every = ", ".join(map(str, ids))
+            return f"client ids {every} are all used by other programs: add to feed.client_ids"
         return f"client id {taken} is used by another program; trying {ids[self._client_id_at]}"
 
     async def _until_lost(

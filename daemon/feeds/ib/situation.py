@@ -28,6 +28,7 @@ _WORDS = {
     IbState.LIVE: "live",
     IbState.STOPPING: "stopping",
 }
+_PROBE = "`papertape probe` says what to change"
 READ_ONLY = "read-only: no order can reach Interactive Brokers"
 
 
@@ -116,9 +117,7 @@ class Situation:
         if abs(ahead_s) <= SKEW_ALARM_S:
             self._told.discard("clock")
             return
-        word = "behind" if ahead_s > 0 else "ahead of"
-        detail = f"this machine's clock is {abs(ahead_s):.0f} s {word} the gateway's: set up NTP"
-        self.tell_once("clock", "clock_skew", detail)
+        self.tell_once("clock", "clock_skew", _skew(ahead_s))
 
     def hold(self, key: str, reason: str) -> None:
         """Pause trading until a person has looked; once a key."""
@@ -188,9 +187,10 @@ class Situation:
             text = _WORDS.get(state) or f"connected: {self.why}"
         if reset and state is not IbState.LIVE:
             text += f" ({reset})"
-        for symbol, line in self.out.items():
-            text += f"; {symbol}: {line}"
-        return text
+        elif state in _TRYING and not self.generation:
+            text += f"; {_PROBE}"
+        more = [f"{symbol}: {line}" for symbol, line in self.out.items()]
+        return "; ".join([text, *(one for one in more if one not in text)])
 
     @property
     def needs_a_person(self) -> bool:
@@ -209,9 +209,11 @@ class Situation:
 
     def standing(self) -> dict[str, Any]:
         """What status tells of the connection."""
+        ahead_s = self.ahead_s or 0.0
+        skew = f"{_skew(ahead_s)}; " if abs(ahead_s) > SKEW_ALARM_S else ""
         return {
             "kind": "ib",
-            "state": f"{self.words()}; {READ_ONLY}",
+            "state": f"{self.words()}; {skew}{READ_ONLY}",
             "why": self.words(),
             "connection": self.state.value,
             "needs_a_person": self.needs_a_person,
@@ -221,6 +223,11 @@ class Situation:
             "gaps": self.gap_counts(),
             "quarantined": self.clock.put_aside.plain(),
         }
+
+
+def _skew(ahead_s: float) -> str:
+    word = "behind" if ahead_s > 0 else "ahead of"
+    return f"this machine's clock is {abs(ahead_s):.0f} s {word} the gateway's: set up NTP"
 
 
 def _ordinal(number: int) -> str:
