@@ -11,12 +11,24 @@ from daemon.feeds.expected import BAR_SIZES_NS, bar_edges
 from daemon.feeds.ib.history import BarsWanted
 from daemon.feeds.times import DAY_NS, iso_z
 from daemon.journal.ledger import LedgerRow
-from tests.fake_gateway import FakeGateway, Instrument, Market, MarketBar, crowded, violations
+from tests.fake_gateway import (
+    FakeGateway,
+    Instrument,
+    Kind,
+    Market,
+    MarketBar,
+    crowded,
+    violations,
+)
 
 SETTLED_NS = 900 * 10**9
 """A bar that ended so short a time before the end of a run may still be waited for."""
 CONNECTIONS_MAX = 6
 """In a minute: pauses of 1, 2, 4, 8, 16 and 32 s, give or take a fifth."""
+LOOK_UPS_MAX = 8
+"""Of a symbol in a minute: one a connection, and one each time the servers are back."""
+HEARTBEATS_MAX = 14
+"""In a minute: two a connection's half minute, one at its beginning, one where an answer lacks."""
 
 Inputs = Sequence[tuple[int, Input]]
 """When each input was offered, and the input."""
@@ -54,7 +66,13 @@ def broken_rules(gateway: FakeGateway) -> list[str]:
     return [
         *complaints,
         *violations(log),
-        *crowded(log, "accept", within_s=60, at_most=CONNECTIONS_MAX),
+        *crowded(log, Kind.ACCEPT, within_s=60, at_most=CONNECTIONS_MAX),
+        *crowded(log, Kind.CURRENT_TIME, within_s=60, at_most=HEARTBEATS_MAX),
+        *(
+            line
+            for instrument in gateway.market.instruments
+            for line in crowded(log, Kind.CONTRACT, 60, LOOK_UPS_MAX, instrument.symbol)
+        ),
         *(f"an order was sent: {one}" for one in log.orders),
     ]
 
