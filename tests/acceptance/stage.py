@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from daemon.feeds.times import iso_z
 from tests.daemons.running import Daemon
@@ -37,7 +37,7 @@ SECOND_NS = 10**9
 FREE = "{slippage_bps: 0, commission: none, regulatory_fees: false, participation_fraction: null}"
 
 STRATEGY = """
-import os, signal, threading
+import os, signal, threading, time
 
 def send(name, thread=False, number=None):
     number = number or getattr(signal, name)
@@ -47,6 +47,21 @@ def send(name, thread=False, number=None):
             threading.Thread(target=os.kill, args=(os.getpid(), number)).start()
         else:
             os.kill(os.getpid(), number)
+    return []
+
+def until(name):
+    folder = Path(__file__).parent.parent
+    if not (folder / name).exists():
+        (folder / f"{name}.waits").touch()
+        while not (folder / name).exists():
+            time.sleep(0.001)
+    return []
+
+def reload():
+    folder = Path(__file__).parent.parent
+    if (folder / "config.next").exists():
+        (folder / "config.next").rename(folder / "config.yaml")
+        os.kill(os.getpid(), signal.SIGHUP)
     return []
 
 class Plan:
@@ -77,6 +92,8 @@ def flat(price: float, volume: int = VOLUME) -> Quote:
 class Stage(Daemon):
     """A market, a plan and a state directory."""
 
+    made: ClassVar[list[Stage]] = []
+
     def __init__(
         self,
         folder: Path,
@@ -88,6 +105,7 @@ class Stage(Daemon):
         **config: str,
     ) -> None:
         super().__init__(Workshop(folder))
+        self.made.append(self)
         self.folder = folder
         self.starts = bar_starts(first, last)
         self.length = max(map(len, quotes.values()))
@@ -111,6 +129,7 @@ class Stage(Daemon):
         assert self.ended, "a running daemon has no twin"
         shutil.copytree(self.folder, folder)
         other = copy.copy(self)
+        self.made.append(other)
         other.folder, other.settings, other.config = folder, dict(self.settings), dict(self.config)
         other.shop = copy.copy(self.shop)
         other.shop.folder, other.shop.config = folder, folder / "config.yaml"

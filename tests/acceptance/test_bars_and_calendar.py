@@ -22,7 +22,8 @@ def ramp(bars: int, price: float = 100.0) -> list[tuple[float, ...]]:
 def test_a_half_day_ends_at_one_and_its_silence_is_normal(tmp_path: Path) -> None:
     """3 July 2024: four bars, the last from 12:30 to 13:00; then Friday the 5th.
 
-    The stub is 100 s late: what is decided on it is too late. Nothing is due from 13:00 on.
+    The stub is 100 s late: what is decided on it is too late. Nothing is due from 13:00 on; that
+    the feed is away for two hours on the 4th is noted and holds nothing.
     """
     plan = {2: BUY, 3: "TargetPosition('AAA', 20)", 4: "TargetPosition('AAA', 20)"}
     made = Stage(tmp_path / "stage", {"AAA": ramp(6)}, plan, first=20240703, last=20240708)
@@ -31,12 +32,13 @@ def test_a_half_day_ends_at_one_and_its_silence_is_normal(tmp_path: Path) -> Non
     made.play(
         pace=FAST,
         faults="{kind: withhold, bar: 2024-07-03 12:30, for_s: 100}, "
-        "{kind: silent, at: 2024-07-03 13:05, for_s: 150000}",
+        "{kind: silent, at: 2024-07-03 13:05, for_s: 70000}, "
+        "{kind: lost, at: 2024-07-04 10:00, for_s: 7200}",
     )
     assert made.query('SELECT start, "end", outcome, reason FROM gaps') == [
         ("2024-07-03T16:30:00Z", "2024-07-03T17:00:00Z", "backfilled", "100 s after its end")
     ]
-    assert made.query("SELECT count(*) FROM feed_events") == [(0,)]
+    assert made.query("SELECT event FROM feed_events") == [("lost",), ("restored",)]
     assert made.states() == []
     assert made.denials() == [(3, 10, "TOO_LATE")]
     # the day order for bar 3 and, over the holiday, that of bar 4's close for bar 5
@@ -52,6 +54,28 @@ def test_a_halt_of_the_feed_at_a_half_days_end_is_due_at_one(tmp_path: Path) -> 
     found = made.query("SELECT ts, state FROM state_changes")
     # silent until 14:58:20, plus 120 s
     assert found == [("2024-07-03T17:02:00Z", "PAUSED"), ("2024-07-03T19:00:20Z", "ACTIVE")]
+
+
+@pytest.mark.parametrize(("after", "lifted"), [("backfilled", "18:16"), ("next_bar", "18:30")])
+def test_when_a_hold_ends(tmp_path: Path, after: str, lifted: str) -> None:
+    """Away from 12:15 to 12:45 (17:45 UTC), and bar 2, due at 12:30, comes at 13:15.
+
+    At 12:46 the feed has been back for the 60 s asked for, but something is lacking; at 12:47 it
+    is called silent, at 13:15 alive, and 60 s later all is fetched. Or trading goes on at the next
+    bar that is in time, that of 13:30.
+    """
+    made = Stage(tmp_path / "stage", {"AAA": ramp(7)}, {})
+    made.settings["feed.resume"] = f"{{stable_s: 60, after: {after}}}"
+    faults = (
+        "{kind: lost, at: 2024-01-02 12:15, for_s: 1800}, "
+        "{kind: withhold, bar: 2024-01-02 11:30, for_s: 2700}"
+    )
+    made.play(pace=FAST, faults=faults)
+    assert made.query("SELECT ts, lifted FROM state_changes") == [
+        ("2024-01-02T17:17:00Z", 0),
+        (f"2024-01-02T{lifted}:00Z", 1),
+    ]
+    assert made.gaps() == [(2, "backfilled")]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +125,10 @@ def test_a_closure_told_late_is_no_gap(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def uneven(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """BBB's bar 2 comes 100 s late and breaks the stop at 49 of its 10 shares; AAA's is in time."""
+    """BBB's bar 2 comes 100 s late and breaks the stop at 49 of its 10 shares; AAA's is in time.
+
+    AAA's bar 4 comes again with another close while that of BBB, 30 s late, is waited for.
+    """
     quotes = {
         "AAA": ramp(6),
         "BBB": [flat(50.0), flat(50.0), (50.0, 51.0, 48.0, 49.5), *[flat(49.5)] * 3],
@@ -113,7 +140,10 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     }
     made = Stage(tmp_path_factory.mktemp("uneven") / "stage", quotes, plan)
     return made.play(
-        pace=FAST, faults="{kind: withhold, bar: 2024-01-02 11:30, for_s: 100, symbol: BBB}"
+        pace=FAST,
+        faults="{kind: withhold, bar: 2024-01-02 11:30, for_s: 100, symbol: BBB}, "
+        "{kind: withhold, bar: 2024-01-02 13:30, for_s: 30, symbol: BBB}, "
+        "{kind: revise, bar: 2024-01-02 13:30, close: 250, symbol: AAA}",
     )
 
 
@@ -130,6 +160,15 @@ def test_one_late_symbol_does_not_hold_up_the_other(uneven: Stage) -> None:
     assert uneven.denials() == [(2, 5, "TOO_LATE")]
     assert uneven.fills("AAA") == [(3, 10, 103.0)]
     assert uneven.states() == []
+
+
+def test_what_was_seen_first_counts(uneven: Stage) -> None:
+    """10 AAA from 103: at the close of bar 4 they are worth 104 each; 10 were lost by BBB."""
+    found = uneven.query("SELECT symbol, start FROM gaps WHERE outcome = 'revised'")
+    assert found == [("AAA", uneven.start_of(4))]
+    closes = uneven.query("SELECT close FROM bars WHERE symbol = 'AAA' ORDER BY seq")
+    assert closes[4] == (104.0,)
+    assert uneven.equity()[-2] == 100_000 - 10 + 10
 
 
 def test_a_stop_fills_in_a_bar_that_came_late(uneven: Stage) -> None:
@@ -165,6 +204,7 @@ def test_a_bar_released_in_time_is_a_slice_of_its_own(tmp_path: Path) -> None:
         assert made.say("data", "release", "AAA", "2024-01-02 12:30", "--reason", "x").code != 0
         made.done("data", "release", "AAA", "2024-01-02 11:30", "--reason", "true after all")
         made.wait_for(made.fills)
+        assert made.read("status")["feed"]["gaps"] == {"backfilled": 1}  # how it ended
         assert made.say("data", "reject", "AAA", "2024-01-02 11:30", "--reason", "x").code != 0
         assert made.stop() == 0
     finally:

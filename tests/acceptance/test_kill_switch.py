@@ -129,6 +129,44 @@ def test_a_signal_while_the_strategy_decides_lets_none_of_that_turn_through(tmp_
     assert made.proved()
 
 
+def test_the_file_alone_stops_a_running_daemon(tmp_path: Path) -> None:
+    """No signal: HALT appears while bar 3 is decided on, and its order does not pass."""
+    appears = "*(Path('state/HALT.armed').rename('state/HALT') and [])"
+    made = stage(tmp_path, {0: BUY, 3: f"{appears}, TargetPosition('AAA', 20)"})
+    made.begin()
+    assert made.wait() == 0
+    assert made.fills() == [(1, 10, 101.0)]
+    assert made.denials() == [(3, 10, "HALTED")]
+    turns = made.query("SELECT kind, instant FROM turns WHERE kind != 'tick' ORDER BY seq")
+    assert turns[4] == ("command", made.starts[4])
+
+
+def test_a_kill_goes_before_a_word_that_came_earlier(tmp_path: Path) -> None:
+    """A note waits at the socket while bar 2 is decided on; then comes SIGUSR1: halt, then note."""
+    made = stage(tmp_path, {2: f"*until('go'), *send('SIGUSR1'), {BUY}"})
+    made.begin()
+    made.wait_for((made.folder / "go.waits").exists)
+    note = made.shop.start("note", "I was first", "--state", str(made.state))
+    made.wait_for(lambda: _has_a_socket(note.pid))
+    (made.folder / "go").touch()
+    note.communicate()
+    assert made.wait() == 0
+    assert made.query("SELECT command FROM commands ORDER BY seq") in (
+        [("Halt",), ("Note",)],
+        [("Halt",)],  # the tape had ended: the note was refused
+    )
+    assert made.denials() == [(2, 10, "HALTED")]
+
+
+def _has_a_socket(process: int) -> bool:
+    try:
+        return any(
+            "socket:" in str(link.readlink()) for link in Path(f"/proc/{process}/fd").iterdir()
+        )
+    except OSError:  # it has just closed one
+        return False
+
+
 def test_orders_of_the_turn_in_which_a_signal_comes_never_meet_a_bar(tmp_path: Path) -> None:
     """3,000 market orders pass the gate one by one while a thread sends SIGUSR1.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 from collections.abc import Iterator
@@ -85,6 +86,8 @@ def test_a_life_without_a_word_has_the_digest_of_the_replay(interrupted: Stage) 
     twin.play()
     digest = manifest(interrupted.folder / "plain")["digest"]
     assert twin.read("status")["digest"] == digest
+    (stopped,) = [line for line in twin.log().splitlines() if '"event":"stopped"' in line]
+    assert json.loads(stopped)["digest"] == digest  # as it was kept while it traded
     twin.done("report", "--out", str(twin.folder / "report"))
     assert manifest(twin.folder / "report")["digest"] == digest
 

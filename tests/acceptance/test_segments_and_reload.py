@@ -162,6 +162,31 @@ def test_limits_of_a_reload_are_those_of_the_next_start(begun: Stage, tmp_path: 
     assert made.stop() == 0
 
 
+def test_a_start_plays_what_came_before_a_reload_by_the_limits_of_then(tmp_path: Path) -> None:
+    """40 shares were allowed at bar 0; since bar 3 at most 20 are. A SIGKILL in bar 9, a start.
+
+    By today's limit the 40 would never have been bought: that would be a mismatch.
+    """
+    made = Stage(
+        tmp_path / "stage",
+        {"AAA": RAMP},
+        {0: "TargetPosition('AAA', 40)", 3: "*reload()", 8: "TargetPosition('AAA', 45)"},
+        risk="{max_position_shares: 50}",
+    )
+    old = made.shop.config.read_text("utf-8")
+    made.write_config(risk="{max_position_shares: 20}")
+    made.shop.config.rename(made.folder / "config.next")
+    made.shop.config.write_text(old, "utf-8")
+    made.die(9)
+    assert made.query("SELECT command FROM commands") == [("Reload",)]
+    made.play()
+    assert segments(made) == 1
+    assert made.fills() == [(1, 40, 101.0)]
+    assert made.denials() == [(8, 5, "MAX_POSITION_SHARES")]
+    assert made.states() == []
+    assert made.proved()
+
+
 def test_the_manifest_says_what_a_segment_went_by(begun: Stage) -> None:
     ((reason, text),) = begun.query("SELECT reason, manifest FROM segments")
     manifest = json.loads(text)
