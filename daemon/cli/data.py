@@ -272,7 +272,7 @@ def data_show(
     last
         How many (default: as many as there is room for; with --json all).
     """
-    from daemon.data.chart import data_show as show
+    from daemon.data.show_verb import data_show as show
 
     path = resolve_state(state)
     return show(path, folder_of(path, config_of(config, path)), symbol, size, last, as_json=json)
@@ -289,7 +289,7 @@ def data_diff(
     state: State = None,
 ) -> int:
     """What bars were said to be when they were seen, and what later; exit 1 if any was revised."""
-    from daemon.data.diff import data_diff as diff
+    from daemon.data.diff_verb import data_diff as diff
 
     path = resolve_state(state)
     return diff(path, folder_of(path, config_of(config, path)), symbol, size, as_json=json)
@@ -323,7 +323,7 @@ def data_correct(  # noqa: PLR0913 - one parameter an option
     remove
         There is no such bar: it counts as missing.
     """
-    from daemon.data.correct import data_correct as correct
+    from daemon.data.correct_verb import data_correct as correct
     from daemon.data.corrections import Correction
     from daemon.feeds.calendar import load_calendar
 

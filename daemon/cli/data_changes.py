@@ -71,7 +71,7 @@ def action_list(
     state: State = None,
 ) -> int:
     """The splits and dividends that are listed, of one symbol or all."""
-    from daemon.data.action_table import list_actions
+    from daemon.data.action_verb import list_actions
 
     path = resolve_state(state)
     return list_actions(path, folder_of(path, config_of(config, path)), symbol, as_json=json)
@@ -97,7 +97,7 @@ def data_release(
     start
         When the bar begins, exchange time unless a zone is given.
     """
-    from daemon.data.judge import judge
+    from daemon.data.judge_verb import judge
 
     return judge(resolve_daemon(name, state), "release", symbol, start, reason)
 
@@ -119,6 +119,6 @@ def data_reject(
     start
         When the bar begins, exchange time unless a zone is given.
     """
-    from daemon.data.judge import judge
+    from daemon.data.judge_verb import judge
 
     return judge(resolve_daemon(name, state), "reject", symbol, start, reason)

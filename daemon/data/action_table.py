@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from pathlib import Path
 from typing import Any
 
-from daemon.core.events import CorporateAction, Dividend, Split
+from daemon.core.events import CorporateAction, Split
 from daemon.core.units import MICROS_PER_USD
 from daemon.corporate_actions import COLUMNS, parse_corporate_actions, read_actions
 from daemon.data.folder import DataFolder
 from daemon.data.replacing import write_whole
-from daemon.errors import Exit, RefusedError, UsageError
+from daemon.errors import RefusedError, UsageError
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.times import date_text, number_date, parse_date
-from daemon.text_table import table
 
 SOURCE = "papertape data action"
 
@@ -106,30 +103,6 @@ def action_text(action: CorporateAction) -> str:
     return f"{action.symbol} dividend {amount} a share, ex {day}, paid {date_text(action.pay_date)}"
 
 
-def list_actions(state: Path, folder: DataFolder, symbol: str | None, *, as_json: bool) -> int:
-    """Print the table, of one symbol or whole."""
-    actions = [
-        action
-        for action in read_actions(folder.actions)
-        if symbol is None or action.symbol == symbol.upper()
-    ]
-    if as_json:
-        document = {
-            "state_directory": str(state), "path": str(folder.actions),
-            "actions": [plain_action(action) for action in actions],
-        }  # fmt: skip
-        print(json.dumps(document, indent=2))
-        return Exit.OK
-    print(f"state   {state}")
-    if not actions:
-        print(f"no corporate actions ({folder.actions})")
-        return Exit.OK
-    rows = [_row(action) for action in actions]
-    header = ["symbol", "kind", "effective", "ratio", "a share", "paid"]
-    print("\n".join(table(header, rows, right=("ratio", "a share"))))
-    return Exit.OK
-
-
 def plain_action(action: CorporateAction) -> dict[str, Any]:
     """An action as JSON."""
     plain = {"symbol": action.symbol, "effective": date_text(action.effective)}
@@ -139,12 +112,3 @@ def plain_action(action: CorporateAction) -> dict[str, Any]:
         **plain, "kind": "dividend", "amount_usd": action.amount_micros / MICROS_PER_USD,
         "pay_date": date_text(action.pay_date),
     }  # fmt: skip
-
-
-def _row(action: CorporateAction) -> list[str]:
-    plain = plain_action(action)
-    amount = f"{plain['amount_usd']:.6f}".rstrip("0").rstrip(".") if "amount_usd" in plain else ""
-    return [
-        action.symbol, plain["kind"], plain["effective"], plain.get("ratio", ""), amount,
-        date_text(action.pay_date) if isinstance(action, Dividend) else "",
-    ]  # fmt: skip

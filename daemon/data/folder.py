@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from daemon.config.models import BAR_FILE_WORDS
 from daemon.data.replacing import finish, make_folder, not_written
-from daemon.errors import BusyError
+from daemon.errors import BusyError, UsageError
 from daemon.state_directory import give_to_owner
 
 _NAME = re.compile(rf"(.+)_({'|'.join(BAR_FILE_WORDS.values())})\.csv")
@@ -71,6 +71,21 @@ class DataFolder:
             return []
         named = [(_NAME.fullmatch(path.name), path) for path in paths]
         return [BarFile(found[1].upper(), _SIZES[found[2]], path) for found, path in named if found]
+
+    def find(self, symbol: str, size: str | None) -> BarFile:
+        """The processed file of a symbol; UsageError where none or more than one is meant."""
+        files = self.files()
+        there = [file for file in files if file.symbol == symbol.upper()]
+        meant = [file for file in there if size in (None, file.size)]
+        if len(meant) == 1:
+            return meant[0]
+        if meant:
+            raise UsageError(f"{symbol}: --size {' or '.join(file.size for file in meant)}?")
+        known = sorted({f"{file.symbol} {file.size}" for file in files})
+        what = f"{symbol}{f' {size}' if size else ''}"
+        raise UsageError(
+            f"{self.processed} holds no bars of {what}; it holds {', '.join(known) or 'nothing'}"
+        )
 
     @contextmanager
     def held(self) -> Iterator[None]:

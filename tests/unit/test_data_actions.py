@@ -13,10 +13,9 @@ from daemon.data.action_table import (
     action_text,
     add_action,
     dividend_of,
-    list_actions,
     split_of,
 )
-from daemon.data.action_verb import action_add
+from daemon.data.action_verb import action_add, list_actions
 from daemon.data.folder import DataFolder
 from daemon.errors import RefusedError, UsageError
 from tests.unit.tape_files import calendar

@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from daemon.core.events import Split
-from daemon.data.chart import data_show
-from daemon.data.correct import data_correct
+from daemon.data.correct_verb import data_correct
 from daemon.data.corrections import Correction, add_correction, adjusted, read_corrections
 from daemon.data.files import About
 from daemon.data.folder import DataFolder
+from daemon.data.show_verb import data_show
 from daemon.errors import RefusedError, UsageError
 from replay.data_check import data_check
 from tests.unit.tape_files import Row, at, bars, calendar, opened, papertape, rows_of
@@ -229,15 +229,24 @@ def test_what_was_corrected_before_stays_so(
     for correction, said in (
         (blank(high=100.5), "high 100.09 → 100.5 "),
         (blank(low=99.0), "low 99.98 → 99.0 "),
-        (blank(high=100.5), "corrected to what it was "),
         (blank(remove=True), "removed "),
         (blank(volume=7), "added "),
     ):
         assert data_correct(state, data, correction, "2024-01-02 10:30", calendar()) == 0
         assert f"exchange time: {said}whenever" in capsys.readouterr().out
     rows = data.corrections.read_text("utf-8").splitlines()
-    assert [row.split(",")[4:9] for row in rows[2:4]] == [["", "100.5", "99.0", "", ""]] * 2
+    assert [row.split(",")[4:9] for row in rows[2:3]] == [["", "100.5", "99.0", "", ""]]
     assert rows_of(opened(data.file("NVDA", "1h").path))[1] == ROWS[1]._replace(volume=7)
+
+
+def test_what_is_so_already_is_not_written_again(
+    data: DataFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = data.path.parent
+    for row in (ROWS[1].high, 100.5, 100.5):
+        data_correct(state, data, blank(high=row), "2024-01-02 10:30", calendar())
+    assert capsys.readouterr().out.count(": it is so already\n") == 2
+    assert len(data.corrections.read_text("utf-8").splitlines()) == 2
 
 
 def test_show_has_what_is_corrected(data: DataFolder, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from daemon.data.chart import chart, data_show
-from daemon.data.diff import data_diff
+from daemon.data.chart import chart
+from daemon.data.diff_verb import data_diff
 from daemon.data.files import write_series
 from daemon.data.folder import DataFolder
 from daemon.data.series import Key, Numbers, Series, merge, sighted
+from daemon.data.show_verb import data_show
 from daemon.errors import RefusedError, UsageError
 from tests.unit.tape_files import at, starts
 
@@ -161,7 +162,7 @@ def test_a_narrow_terminal_does_without_some_columns(
     left_out: str,
     kept: str,
 ) -> None:
-    monkeypatch.setattr("daemon.data.diff.terminal_width", lambda: columns)
+    monkeypatch.setattr("daemon.data.diff_verb.terminal_width", lambda: columns)
     data_diff(data.path.parent, data, "NVDA", None, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert kept in lines[2]

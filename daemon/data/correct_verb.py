@@ -12,7 +12,6 @@ from daemon.data.corrections import (
     corrected,
     read_corrections,
 )
-from daemon.data.diff import find_file
 from daemon.data.files import read_series
 from daemon.data.folder import BarFile, DataFolder
 from daemon.data.series import Numbers, Series
@@ -29,7 +28,7 @@ def data_correct(
 
     `correction` has no start and date yet, and no size where the symbol has one file.
     """
-    file = find_file(folder, correction.symbol, correction.size or None)
+    file = folder.find(correction.symbol, correction.size or None)
     series = read_series(file, "", "")
     begins = parse_when(start, calendar.zone)
     if begins not in _starts(begins, series, calendar):
@@ -53,12 +52,18 @@ def data_correct(
         was = _as_read(series, earlier, begins)
         for row in earlier:
             full = _with_earlier(full, row)
-        what = _change(was, _as_read(series, [full], begins), full, file)
-        add_correction(folder.corrections, full)
+        now = _as_read(series, [full], begins)
+        what = _change(was, now, full, file)
+        if now != was:
+            add_correction(folder.corrections, full)
     print(f"state   {state}")
+    bar = f"{file.symbol} {file.size} {zone_text(begins, calendar.zone)} exchange time"
+    if now == was:
+        print(f"{bar}: it is so already")
+        return Exit.OK
     print(
-        f"{file.symbol} {file.size} {zone_text(begins, calendar.zone)} exchange time: {what} "
-        f"whenever it is read ({folder.corrections}); what was recorded stays in {file.path.name}"
+        f"{bar}: {what} whenever it is read ({folder.corrections}); what was recorded stays in "
+        f"{file.path.name}"
     )
     return Exit.OK
 
@@ -99,7 +104,7 @@ def _change(was: Numbers | None, now: Numbers | None, row: Correction, file: Bar
         for name, before, after in zip(now._fields, was, now, strict=True)
         if before != after
     ]
-    return ", ".join(changed) or "corrected to what it was"
+    return ", ".join(changed)
 
 
 def _starts(instant: int, series: Series, calendar: Calendar) -> list[int]:

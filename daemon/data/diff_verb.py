@@ -9,7 +9,7 @@ from typing import Any
 from daemon.data.files import read_series
 from daemon.data.folder import BarFile, DataFolder
 from daemon.data.series import Seen, Sightings
-from daemon.errors import Exit, UsageError
+from daemon.errors import Exit
 from daemon.feeds.times import iso_z, zone_text
 from daemon.text_table import EXCHANGE_ZONE, counted, is_plain, marked, table, terminal_width
 
@@ -19,26 +19,11 @@ _LEAST = ("seen first", "source", "open", "high", "low", "volume")
 """What a narrow terminal does without, first to last."""
 
 
-def find_file(folder: DataFolder, symbol: str, size: str | None) -> BarFile:
-    """The processed file of a symbol; UsageError where none or more than one is meant."""
-    there = [file for file in folder.files() if file.symbol == symbol.upper()]
-    meant = [file for file in there if size in (None, file.size)]
-    if len(meant) == 1:
-        return meant[0]
-    if meant:
-        raise UsageError(f"{symbol}: --size {' or '.join(file.size for file in meant)}?")
-    known = sorted({f"{file.symbol} {file.size}" for file in folder.files()})
-    what = f"{symbol}{f' {size}' if size else ''}"
-    raise UsageError(
-        f"{folder.processed} holds no bars of {what}; it holds {', '.join(known) or 'nothing'}"
-    )
-
-
 def data_diff(
     state: Path, folder: DataFolder, symbol: str, size: str | None, *, as_json: bool
 ) -> int:
     """Print the bars that were revised; 1 where there are any."""
-    file = find_file(folder, symbol, size)
+    file = folder.find(symbol, size)
     series = read_series(file, "", "")
     revised = list(series.revised())
     if as_json:
