@@ -16,7 +16,7 @@ from daemon.errors import PapertapeError, RefusedError
 from daemon.journal.ledger import LedgerRow
 from daemon.observability.checks import Checks
 from daemon.observability.notice_rules import Notice
-from daemon.observability.notices import Notices, is_close
+from daemon.observability.notices import Notices
 from daemon.observability.notifier import Count, Notifier
 from daemon.observability.notify import Sender, Sent
 from daemon.observability.standing import Standing
@@ -87,7 +87,7 @@ class Notifications:
         if self._notices is None:
             return False
         control, latched = self._live.rerun.account.control, self._live.switch.thrown
-        return is_close(turn) or self._notices.is_news(control.state, latched=latched)
+        return self._notices.is_news(turn, control.state, latched=latched)
 
     def stand(self, standing: Standing) -> None:
         """The account stands like this now."""

@@ -28,9 +28,18 @@ class ExchangeHours:
         sessions = calendar.sessions(calendar.first_date, calendar.last_date)
         self._opens = array("q", (each.opens for each in sessions))
         self._closes = array("q", (each.closes for each in sessions))
+        self._from = self._until = 0
+        self._known = Hours(0, 0, 0)
 
     def at(self, instant: int) -> Hours:
         """The hours around an instant. A session has ended at the very instant of its close."""
+        if not self._from <= instant < self._until:  # they change twice a day
+            self._known = self._look_up(instant)
+            later = [each for each in self._known[1:] if each]
+            self._from, self._until = instant, min(later, default=instant)
+        return self._known
+
+    def _look_up(self, instant: int) -> Hours:
         opened = bisect_right(self._opens, instant)
         closed = bisect_right(self._closes, instant)
         return Hours(

@@ -13,6 +13,7 @@ from daemon.core.account import Account
 from daemon.core.limits import Limit
 from daemon.core.outputs import Origin
 from daemon.core.units import MICROS_PER_E4, MICROS_PER_USD, PPM
+from daemon.core.values import RiskValues
 from daemon.core.working_order import WorkingOrder
 
 PERCENT = PPM // 100
@@ -43,8 +44,12 @@ class LimitUse(NamedTuple):
     use: float
 
 
-def limit_uses(account: Account) -> list[LimitUse]:
-    """Every limit that is set, in the order of the config's table."""
+def limit_uses(account: Account, counted: RiskValues | None = None) -> list[LimitUse]:
+    """Every limit that is set, in the order of the config's table.
+
+    `counted` is what the limits count from, where that has been asked for already.
+    """
+    counted = account.risk.values() if counted is None else counted
     found = []
     for name, unit in UNITS.items():
         limit: Limit | None = getattr(account.risk.limits, name)
@@ -53,7 +58,7 @@ def limit_uses(account: Account) -> list[LimitUse]:
         if name == "max_position_shares":
             found.append(_shares_use(account, limit.value))
         else:
-            current = _CURRENT[name](account)
+            current = _CURRENT[name](account, counted)
             if name == "min_cash_usd":
                 use = _spent(account, current, limit.value)
             else:
@@ -81,7 +86,7 @@ def _shares_use(account: Account, limit: int) -> LimitUse:
     return LimitUse("max_position_shares", float(shares), float(allowed), shares / allowed)
 
 
-def _position_micros(account: Account) -> int:
+def _position_micros(account: Account, _: RiskValues) -> int:
     held = account.portfolio.positions.values()
     return max(abs(position.quantity) * position.close_e4 for position in held) * MICROS_PER_E4
 
@@ -97,11 +102,11 @@ def _new_orders(account: Account) -> Iterator[tuple[WorkingOrder, int]]:
             yield order, position.close_e4 * MICROS_PER_E4
 
 
-def _order_micros(account: Account) -> int:
+def _order_micros(account: Account, _: RiskValues) -> int:
     return max((order.quantity * close for order, close in _new_orders(account)), default=0)
 
 
-def _collar_ppm(account: Account) -> int:
+def _collar_ppm(account: Account, _: RiskValues) -> int:
     distances = (
         abs(price_e4 * MICROS_PER_E4 - close) * PPM // close
         for order, close in _new_orders(account)
@@ -111,28 +116,28 @@ def _collar_ppm(account: Account) -> int:
     return max(distances, default=0)
 
 
-def _leverage_ppm(account: Account) -> int:
+def _leverage_ppm(account: Account, _: RiskValues) -> int:
     portfolio = account.portfolio
     return portfolio.gross_micros() * PPM // max(1, portfolio.equity_micros)
 
 
-def _loss_micros(account: Account) -> int:
-    return max(0, account.risk.baseline_micros - account.portfolio.equity_micros)
+def _loss_micros(account: Account, counted: RiskValues) -> int:
+    return max(0, counted.baseline_micros - account.portfolio.equity_micros)
 
 
-def _drawdown_ppm(account: Account) -> int:
-    peak = account.risk.peak_micros
+def _drawdown_ppm(account: Account, counted: RiskValues) -> int:
+    peak = counted.peak_micros
     return max(0, peak - account.portfolio.equity_micros) * PPM // max(1, peak)
 
 
-_CURRENT: dict[str, Callable[[Account], int]] = {
+_CURRENT: dict[str, Callable[[Account, RiskValues], int]] = {
     "max_position_usd": _position_micros,
     "max_order_usd": _order_micros,
     "max_gross_leverage": _leverage_ppm,
     "price_collar_pct": _collar_ppm,
-    "min_cash_usd": lambda account: account.portfolio.cash_micros,
-    "max_orders_per_hour": lambda account: len(account.risk.values().accepted),
-    "max_orders_per_day": lambda account: account.risk.values().accepted_today,
+    "min_cash_usd": lambda account, _: account.portfolio.cash_micros,
+    "max_orders_per_hour": lambda _, counted: len(counted.accepted),
+    "max_orders_per_day": lambda _, counted: counted.accepted_today,
     "max_daily_loss_usd": _loss_micros,
     "max_drawdown_pct": _drawdown_ppm,
 }

@@ -73,6 +73,7 @@ def standing_of(
             unrealised += value - cost * MICROS_PER_E4
         holdings.append(Holding(symbol, quantity, value, working[symbol]))
     gained = portfolio.equity_micros - risk.starting_cash_micros
+    counted = risk.values()
     limited = risk.limits.max_drawdown_pct is not None
     return Standing(
         state=account.control.state,
@@ -84,11 +85,11 @@ def standing_of(
         peak_micros=risk.peak_micros if limited else None,
         realised_micros=gained - unrealised,
         unrealised_micros=unrealised,
-        limits=tuple(limit_uses(account)),
+        limits=tuple(limit_uses(account, counted)),
         flattening=account.control.flattening,
         latched=latched,
         next_bar=next_bar,
-        orders_day=risk.values().accepted_today,
+        orders_day=counted.accepted_today,
         model_failures=account.control.model_failures,
         flat_before_close=risk.limits.flat_before_close,
         hours=hours,

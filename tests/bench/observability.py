@@ -66,7 +66,6 @@ def observability_rows(workload: Workload, folder: Path, repetitions: int) -> li
     return [
         *lived.rows(""),
         *telling.rows(", messages on"),
-        _row("a heartbeat: its turns, gauges and page", lived.beats_us, None),
         *_parts(lived, folder, repetitions),
         _replay_row(workload, folder / "state"),
     ]
@@ -83,6 +82,7 @@ class _Lived:
         self.ordered_us: list[float] = []
         self.filled_us: list[float] = []
         self.beats_us: list[float] = []
+        self.turns_us: list[float] = []
         self.filled: Turn | None = None
         self.metrics: Metrics | None = None
 
@@ -113,6 +113,7 @@ class _Lived:
         assert not self.metrics.failures
 
     def _keep(self, turn: Turn, spent_us: float) -> None:
+        self.turns_us.append(spent_us)
         kinds = {type(output) for output in turn.outputs}
         if Fill in kinds:
             self.filled_us.append(spent_us)
@@ -128,7 +129,15 @@ class _Lived:
             _row(f"telling of a quiet turn{suffix}", self.quiet_us, TURN_GOAL_US),
             _row(f"telling of a turn with an order{suffix}", self.ordered_us, TURN_GOAL_US),
             _row(f"telling of a turn with a fill{suffix}", self.filled_us, TURN_GOAL_US),
+            self._whole(f"a turn with its share of heartbeats{suffix}"),
         ]
+
+    def _whole(self, name: str) -> Row:
+        """All that the loop's thread spends on telling, by the turn: nothing is only put off."""
+        turns, beats = len(self.turns_us), len(self.beats_us)
+        spent_us = sum(self.turns_us) + sum(self.beats_us)
+        note = f"{turns:,} turns, {beats} heartbeats of {median(self.beats_us):,.0f} us"
+        return Row(name, spent_us / turns, "us", goal=TURN_GOAL_US, note=note)
 
 
 def _row(name: str, spent_us: list[float], goal: float | None) -> Row:

@@ -44,6 +44,14 @@ def test_hours_around_an_instant(
     assert hours.at(_at(now)) == Hours(_at(previous_close), _at(next_close), _at(next_open))
 
 
+def test_whoever_asks_again_and_again_is_told_the_same(hours: ExchangeHours) -> None:
+    """Every twenty minutes of a week, to and fro: hours that are remembered must not be old."""
+    begins = _at("2024-11-25 00:00:00")
+    asked = [begins + step * 1_200 * SECOND_NS for step in range(7 * 72)]
+    for instant in (*asked, *reversed(asked)):
+        assert hours.at(instant) == ExchangeHours._look_up(hours, instant)
+
+
 def test_beyond_the_calendar_nothing_is_known(hours: ExchangeHours) -> None:
     known = calendar()
     first, *_, last = known.sessions(known.first_date, known.last_date)
