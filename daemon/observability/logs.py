@@ -22,6 +22,7 @@ import logging
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from types import NoneType
@@ -100,7 +101,7 @@ class Log:
         try:
             if not self.says(level):
                 return
-            told = Telling(level, event, _lasting(level, fields))
+            told = Telling(level, event, _lasting(fields))
         except Exception as error:  # noqa: BLE001 - a line that cannot be made must not end the turn
             self._unsaid += 1
             unsaid = {"failed": event, "error": type(error).__name__}
@@ -163,13 +164,14 @@ def configure(form: Form, stream: TextIO | None = None, *, run_id: str, level: s
     return Log(LogWriter(descriptor, lines.made, lines.report), lines, level)
 
 
-def _lasting(level: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _lasting(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields as they are now: the thread looks at them later."""
     lasting = dict(fields)
-    if "exc_info" in lasting:
-        from structlog.processors import format_exc_info
-
-        lasting = dict(format_exc_info(None, level, lasting))
+    raised = lasting.pop("exc_info", None)
+    if isinstance(raised, tuple):  # as `sys.exc_info` has it
+        raised = raised[1]
+    if raised is not None:
+        lasting["exception"] = "".join(traceback.format_exception(raised)).rstrip("\n")
     for key, value in lasting.items():
         if isinstance(value, BaseException):
             lasting[key] = f"{type(value).__name__}: {value}"
