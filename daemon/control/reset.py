@@ -15,6 +15,7 @@ from daemon.core.events import Reset
 from daemon.core.outputs import CommandRefused
 from daemon.core.trading_state import HoldSource
 from daemon.core.turn import Turn
+from daemon.core.values import values_of
 from daemon.endings import say
 from daemon.errors import Exit, UsageError
 from daemon.live.opening import Opened, open_as_recorded
@@ -74,6 +75,8 @@ async def _commit_reset(
         again.pipeline.play_through([command])
         assert kept.turn is not None, "a command is always kept"
         await journal.commit(kept.turn, (), time.time_ns())
+        # As at a stop: with other code, the next start must not have to play this segment again.
+        await journal.write_closing(kept.turn.seq, values_of(again.account))
     finally:
         await journal.close()
     return kept.turn

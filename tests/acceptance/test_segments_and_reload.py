@@ -187,6 +187,32 @@ def test_a_start_plays_what_came_before_a_reload_by_the_limits_of_then(tmp_path:
     assert made.proved()
 
 
+def test_what_cannot_be_played_again_counts_as_recorded_and_halts(tmp_path: Path) -> None:
+    """Bought 10, a SIGKILL, and a strategy that would have bought 20 in their place.
+
+    The 10 are what was recorded; halted until somebody accepts it by name. Then 5 are wanted:
+    sold at the open of bar 9, at 109.
+    """
+    made = Stage(tmp_path / "stage", {"AAA": RAMP}, {0: "TargetPosition('AAA', 10)"})
+    made.die(5)
+    made.write_plan({0: "TargetPosition('AAA', 20)", 6: "TargetPosition('AAA', 5)"})
+    made.play(6)
+    assert made.states() == []  # it is what the segment opens with
+    status = made.read("status")
+    assert (status["state"], status["latched"]) == ("HALTED", True)
+    assert [hold["source"] for hold in status["holds"]] == ["mismatch"]
+    assert [position["quantity"] for position in status["positions"]] == [10]
+    assert made.denials() == [(6, -5, "HALTED")]
+    answer = made.say("reset", "--reason", "x")
+    assert answer.code == 1
+    assert "--accept mismatch" in answer.lines[0]
+    made.done("reset", "--reason", "looked", "--accept", "mismatch")
+    made.write_plan({8: "TargetPosition('AAA', 5)"})
+    made.play()
+    assert made.fills() == [(1, 10, 101.0), (9, -5, 109.0)]
+    assert made.equity()[-1] == 100_000 + 5 * (109 - 101) + 5 * (111 - 101)
+
+
 def test_the_manifest_says_what_a_segment_went_by(begun: Stage) -> None:
     ((reason, text),) = begun.query("SELECT reason, manifest FROM segments")
     manifest = json.loads(text)
