@@ -25,6 +25,7 @@ from daemon.control.drill_copy import copy_state
 from daemon.errors import BusyError, CheckFailedError, Exit, PapertapeError
 from daemon.observability.checks import write_check
 from daemon.state_directory import owner_of
+from daemon.text_table import counted
 
 WAIT_S = 60.0
 LOOK_EVERY_S = 0.05
@@ -175,7 +176,7 @@ def _flatten(tried: Drill) -> str:
     _until(lambda: not _status(tried)["positions"], "the positions were not closed")
     _run_verb(tried, "reset", "--reason", "drill", "--accept", "loss,drawdown")
     _expect(tried, "ACTIVE")
-    return f"{held} position(s) closed" if held else "nothing was held"
+    return f"{counted(held, 'position')} closed" if held else "nothing was held"
 
 
 def _stop(tried: Drill) -> str:
@@ -234,7 +235,10 @@ def _ended(tried: Drill) -> bool:
 def _stop_in_order(tried: Drill) -> str:
     assert tried.process is not None, "not started"
     os.kill(owner_of(tried.state) or tried.process.pid, signal.SIGTERM)
-    code = tried.process.wait(WAIT_S)
+    try:
+        code = tried.process.wait(WAIT_S)
+    except subprocess.TimeoutExpired:
+        raise CheckFailedError(f"SIGTERM did not end it within {WAIT_S:g} s") from None
     if code != Exit.OK:
         raise CheckFailedError(f"SIGTERM ended it with exit code {code}")
     return "SIGTERM ended it with exit code 0"
