@@ -1,6 +1,7 @@
-"""The whole daemon against the gateway: weeks with a fault of each class in every session.
+"""The whole daemon against the gateway: weeks with faults of every class at random, kills, splits.
 
-The daemon is a process of its own and so real as it can be; its clock is the gateway's.
+The daemon is a process of its own and so real as it can be; its clock is the gateway's. A week in
+which each fault is met for certain is in test_ib_each_trouble.py.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ def a_week_of_trouble(folder: Path, seed: int) -> Led:
     return led
 
 
+@pytest.mark.soak
 def test_a_week_of_trouble(tmp_path: Path) -> None:
     led = a_week_of_trouble(tmp_path, 11)
     # it was a week of trouble, and a week of trading

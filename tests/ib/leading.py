@@ -103,6 +103,12 @@ class Led:
         self._until = at(instant)
         self.threaded.run_until(self._until, within_s=WITHIN_S)
 
+    @property
+    def pid(self) -> int:
+        """The daemon's process."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> int:
         """An orderly stop; the exit code."""
         assert self._process is not None

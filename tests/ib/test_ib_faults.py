@@ -190,6 +190,23 @@ def test_a_single_client_id_in_use_says_what_to_do() -> None:
     ) in [row[1:] for row in after_start(fed)]
 
 
+def test_client_ids_that_are_in_use_one_after_the_other_are_not_all_in_use() -> None:
+    steps = [
+        step(f"10:{minute}:{second:02d}", fault)
+        for minute, taken in ((10, 17), (15, 18), (20, 19))
+        for second, fault in (
+            (0, TakeClientIds(client_ids=(taken,), for_s=60)),
+            (1, Drop()),
+        )
+    ]
+    fed = day(*steps)
+    assert [row[2][-9:] for row in after_start(fed) if row[1] == "down"] == [
+        "trying 18",
+        "trying 19",
+        "trying 17",
+    ]
+
+
 def test_client_ids_that_are_all_in_use_say_what_to_do() -> None:
     taken = TakeClientIds(client_ids=(17, 18, 19), for_s=90)
     fed = day(step("10:10", taken), step("10:10:01", Drop()))

@@ -137,6 +137,18 @@ def test_a_dividend_and_a_split_of_another_symbol_are_none() -> None:
     assert (made, first.asked) == ([], 4)
 
 
+@pytest.mark.parametrize("chunk_bars", [1, 512])
+def test_the_reference_strategy_scales_its_closes(chunk_bars: int) -> None:
+    """100, then 11 of new shares: risen by a tenth, and down to 11 is no rise at all."""
+    for before, after, held in ((100.0, 11.0, 10), (120.0, 11.0, 0)):
+        bars: list[Quote | None] = [flat(before), flat(before), flat(after), flat(after)]
+        cross = SmaCross(SmaCross.Params(fast=1, slow=2, quantity=10), ["NVDA"])
+        result = play(
+            {"NVDA": bars}, strategy=cross, per_session=2, actions=[TEN], chunk_bars=chunk_bars
+        )
+        assert result.position() == held
+
+
 def test_the_reference_strategy_and_the_baseline_hear_of_it_without_a_bar() -> None:
     """100, then nothing, then 11 of new shares: it has risen by a tenth."""
     bars: list[Quote | None] = [None, flat(100.0), None, flat(11.0), flat(11.0)]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from daemon.core.events import Action, CorporateAction, Dividend, Outcome, Reject, Release, Split
 from daemon.feeds.feed_health import FeedState
-from daemon.feeds.put_aside import PUT_ASIDE_MAX, PutAside, Quarantined
+from daemon.feeds.put_aside import PUT_ASIDE_MAX, PutAside, Quarantined, SessionOverError
 from tests.unit.clock_day import FULL, Day
 
 TWO = ("NVDA", "AMD")
@@ -299,3 +299,60 @@ def test_warm_up_carries_nothing() -> None:
     assert [item.outcome for item in day.slices] == [Outcome.WARMUP, Outcome.WARMUP]
     play(day, "12:30")
     assert [len(item.actions) for item in day.slices] == [0, 0, 1]
+
+
+# --- a split that is told of late ---------------------------------------------------------------
+
+THREE_DAYS = {**TWO_DAYS, "2024-05-30": FULL}
+
+
+def late(*, released: str = "", carried: bool = False) -> Day:
+    """No bar on 05-29 but what was `released`, nor the next day's first; it is 05-30, 11:00."""
+    day = Day(THREE_DAYS, start="15:30")
+    play(day, "16:00")
+    if carried:
+        told(day, "16:01")
+    for hour in range(10, 16):
+        start, now = f"05-29 {hour - 1:02d}:30", f"05-29 {hour}:30:50"
+        day.clock.absent("NVDA", day.at(start), day.at(now), "none")
+    day.clock.absent("NVDA", day.at("05-29 15:30"), day.at("05-29 16:00:50"), "none")
+    if released:
+        day.bar(released, "05-29 17:00")
+    day.clock.absent("NVDA", day.at("05-30 09:30"), day.at("05-30 10:30:50"), "none")
+    day.out()
+    return day
+
+
+def test_a_split_is_carried_late_where_nothing_of_its_session_was_traded() -> None:
+    day = late()
+    told(day, "05-30 11:00")
+    play(day, "05-30 11:30", "05-30 12:30")
+    assert [item.actions for item in day.slices[-2:]] == [(SPLIT,), ()]
+
+
+def test_it_is_too_late_once_a_bar_of_since_was_traded() -> None:
+    day = late(released="05-29 14:30")
+    assert [item.outcome for item in day.slices[-2:]] == [Outcome.BACKFILLED, Outcome.RECEIVED]
+    with pytest.raises(SessionOverError, match="its session is over"):
+        told(day, "05-30 11:00")
+
+
+def test_what_was_carried_without_a_bar_is_not_carried_again() -> None:
+    day = late(carried=True)
+    assert [len(item.actions) for item in day.slices] == [0, 1, 0, 0, 0, 0, 0, 0, 0]
+    with pytest.raises(SessionOverError):
+        told(day, "05-30 11:00")
+
+
+def test_a_dividend_is_never_late() -> None:
+    day = late()
+    with pytest.raises(SessionOverError):
+        told(day, "05-30 11:00", CASH)
+
+
+def test_after_a_restart_a_late_split_that_is_listed_comes_with_the_next_slice() -> None:
+    for seen, comes in (((("NVDA", 20240528),), 1), ((("NVDA", 20240529),), 0), ((), 0)):
+        day = Day(THREE_DAYS, start="05-30 09:30")
+        day.clock.actions.go_on(20240530, (), (), [SPLIT, CASH], seen)
+        play(day, "05-30 10:30")
+        assert len(day.slices[0].actions) == comes
