@@ -22,8 +22,8 @@ def ramp(bars: int, price: float = 100.0) -> list[tuple[float, ...]]:
 def test_a_half_day_ends_at_one_and_its_silence_is_normal(tmp_path: Path) -> None:
     """3 July 2024: four bars, the last from 12:30 to 13:00; then Friday the 5th.
 
-    The stub is 100 s late: what is decided on it is too late. Nothing is due from 13:00 on; that
-    the feed is away for two hours on the 4th is noted and holds nothing.
+    The stub is 100 s late: what is decided on it is too late. Nothing is due from 13:00 on. On
+    the 5th the feed is away from 08:00 to 09:31: noted, but only a minute of it is of a session.
     """
     plan = {2: BUY, 3: "TargetPosition('AAA', 20)", 4: "TargetPosition('AAA', 20)"}
     made = Stage(tmp_path / "stage", {"AAA": ramp(6)}, plan, first=20240703, last=20240708)
@@ -33,7 +33,7 @@ def test_a_half_day_ends_at_one_and_its_silence_is_normal(tmp_path: Path) -> Non
         pace=FAST,
         faults="{kind: withhold, bar: 2024-07-03 12:30, for_s: 100}, "
         "{kind: silent, at: 2024-07-03 13:05, for_s: 70000}, "
-        "{kind: lost, at: 2024-07-04 10:00, for_s: 7200}",
+        "{kind: lost, at: 2024-07-05 08:00, for_s: 5460}",
     )
     assert made.query('SELECT start, "end", outcome, reason FROM gaps') == [
         ("2024-07-03T16:30:00Z", "2024-07-03T17:00:00Z", "backfilled", "100 s after its end")
