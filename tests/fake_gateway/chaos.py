@@ -1,7 +1,8 @@
 """Seeded trouble: the same seed makes the same faults at the same instants.
 
-Every session gets one fault of each class, somewhere within it; between sessions the servers reset
-and the gateway restarts, as they do in the field. All of it ends by itself.
+Every session gets one fault of each class, anywhere within it or, as often, shortly before the end
+of a bar, so that one that lasts meets who asks for it; between sessions the servers reset and the
+gateway restarts, as they do in the field. All of it ends by itself.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ from tests.fake_gateway.steps import Step
 
 DOWN_S_MAX = 900
 MARGIN_S = 60  # nothing happens so close to the ends of a session
+BEFORE_END_S = 10.0
+HALF_HOUR_NS = 1_800 * SECOND_NS
 
 # Each class of faults, as a function of a generator; one of each class a session.
 Draw = Callable[[Random], AnyFault]
@@ -116,11 +119,19 @@ def _session(
             session[0] // SECOND_NS + MARGIN_S, session[1] // SECOND_NS - MARGIN_S
         )
         if name not in BAR_CLASSES:
-            steps.append(Step(fault=CLASSES[name](random), at=_text(at_ns * SECOND_NS)))
+            fault, aimed_ns = CLASSES[name](random), _before_a_bar_s_end(random, session)
+            at = at_ns * SECOND_NS if random.random() < 0.5 else aimed_ns
+            steps.append(Step(fault=fault, at=_text(at)))
         elif bars:
             fault = _of_a_bar(random, name, instrument.symbol, random.choice(bars).start_ns)
             steps.append(Step(fault=fault, at=_text(session[0] - MARGIN_S * SECOND_NS)))
     return steps
+
+
+def _before_a_bar_s_end(random: Random, session: tuple[int, int]) -> int:
+    """At a half hour, where bars of most sizes end."""
+    ends = range(session[0] + HALF_HOUR_NS, session[1] + 1, HALF_HOUR_NS)
+    return random.choice(ends) - round(random.uniform(0.0, BEFORE_END_S) * SECOND_NS)
 
 
 def _of_a_bar(random: Random, name: str, symbol: str, start_ns: int) -> AnyFault:

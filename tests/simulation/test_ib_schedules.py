@@ -79,4 +79,4 @@ def test_a_schedule_can_break_something() -> None:
     fed.taken = [(when - 3_600 * 10**9, emitted) for when, emitted in whole]
     assert " came at " in str(fed.broken())
     fed.taken = [*whole, whole[place]]
-    assert "a slice of" in str(fed.broken())
+    assert "went back to" in str(fed.broken())
