@@ -33,8 +33,8 @@ from daemon.data.series import (
 from daemon.data.update import missing_bars
 from daemon.errors import Exit, RefusedError, StoppedError, UsageError
 from daemon.feeds.calendar import Calendar
-from daemon.feeds.times import iso_z, zone_date, zone_text
-from daemon.text_table import counted
+from daemon.feeds.times import date_text, iso_z, zone_date, zone_text
+from daemon.text_table import EXCHANGE_ZONE, counted
 from replay.tapes import PlainTapeSpec, Severity, Tape, open_tape
 from replay.tapes.infer import UNNAMED, infer
 
@@ -237,13 +237,14 @@ def _merge(
 
 
 def _refuse_a_split(file: BarFile, series: Series, told: Series) -> None:
-    ratio = suspected_split(series, told.bars)
-    if ratio is not None:
-        symbol = told.key.symbol
+    found = suspected_split(series, told.bars)
+    if found is not None:
+        symbol, ratio = told.key.symbol, found.ratio
+        date = "DATE" if found.since is None else date_text(zone_date(found.since, EXCHANGE_ZONE))
         raise RefusedError(
             f"{file.path}: prices that are there are {ratio} times those of the import: if that is "
             f"a split, list it first (`papertape data action add {symbol} split "
-            f"{ratio.numerator}:{ratio.denominator} --effective DATE`); otherwise --replace"
+            f"{ratio.numerator}:{ratio.denominator} --effective {date}`); otherwise --replace"
         )
 
 

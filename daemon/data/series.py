@@ -199,23 +199,41 @@ def _scaled(numbers: Numbers, price: float, volume: float) -> Numbers:
     )
 
 
-def suspected_split(known: Series, told: Mapping[int, Sightings]) -> Fraction | None:
-    """The one ratio by which all prices that were known differ from what they are said to be now.
+class SuspectedSplit(NamedTuple):
+    """New shares for old ones, and the start of the first bar that is known in new shares."""
 
-    None where there is no such ratio, or too few bars tell.
+    ratio: Fraction
+    since: int | None
+
+
+def suspected_split(known: Series, told: Mapping[int, Sightings]) -> SuspectedSplit | None:
+    """The one ratio by which prices that were known differ from what they are said to be now.
+
+    From some bar on they may be the same: those were seen in new shares. None where there is no
+    such ratio, or too few bars tell.
     """
     ratios = [
-        old / new
-        for start, sightings in told.items()
+        (start, [
+            old / new
+            for old, new in zip(
+                known.bars[start][0].numbers[:4], told[start][0].numbers[:4], strict=True
+            )
+        ])
+        for start in sorted(told)
         if start in known.bars
-        for old, new in zip(known.bars[start][0].numbers[:4], sightings[0].numbers[:4], strict=True)
-    ]
-    if len(ratios) < 4 * SPLIT_BARS_MIN:
+    ]  # fmt: skip
+    since = None
+    while ratios and all(abs(ratio - 1) <= SPLIT_SPREAD for ratio in ratios[-1][1]):
+        since, _ = ratios.pop()
+    if len(ratios) < SPLIT_BARS_MIN:
         return None
-    middle = median(ratios)
-    if any(abs(ratio / middle - 1) > SPLIT_SPREAD for ratio in ratios):
+    each = [ratio for _, bar in ratios for ratio in bar]
+    middle = median(each)
+    if any(abs(ratio / middle - 1) > SPLIT_SPREAD for ratio in each):
         return None
-    return None if 1 / SPLIT_LEAST < middle < SPLIT_LEAST else _simplest(middle)
+    if 1 / SPLIT_LEAST < middle < SPLIT_LEAST:
+        return None
+    return SuspectedSplit(_simplest(middle), since)
 
 
 def strangers(known: Series, told: Mapping[int, Sightings]) -> tuple[int, int]:

@@ -8,6 +8,7 @@ merged and written before the next one is asked for: whoever is interrupted goes
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 from daemon.core.events import Bar, Split
@@ -33,7 +34,7 @@ from daemon.data.series import (
 from daemon.errors import RefusedError
 from daemon.feeds.calendar import Calendar
 from daemon.feeds.expected import BAR_SIZES_NS, ExpectedSession, each_expected_session
-from daemon.feeds.times import DAY_NS, date_text, number_date, zone_text
+from daemon.feeds.times import DAY_NS, date_text, number_date
 from daemon.text_table import counted
 
 SETTLED_NS = 60 * SECOND_NS
@@ -83,6 +84,7 @@ class Updater:
         file = self._folder.file(symbol, wanted.size)
         series = read_series(file, wanted.grid, wanted.adjustment)
         self._check(series, str(file.path))
+        written = series.splits
         bring_to_date(series, self._table, today)
         until, tail = now - SETTLED_NS, self._tail(series, now)
         sessions = self._sessions(series, until, tail, since)
@@ -100,8 +102,9 @@ class Updater:
             told, odd = self._told(bars, chunk, end, series, now, tail)
             merged = merge(series, told.bars)
             adjust_together(series, told, self._table, today)
-            if merged.added or merged.differing:
+            if merged.added or merged.differing or series.splits != written:
                 write_series(file, series)
+                written = series.splits
             total = Merged(*(a + b for a, b in zip(total, merged, strict=True)))
             strange += odd
         missing = missing_bars(series, self._calendar)
@@ -131,9 +134,12 @@ class Updater:
         last = first = calendar.exchange_date(series.last)
         for _ in range(LOOKED_AT_AGAIN):
             first = calendar.previous_session(first).date
-        # What is older than a split was rounded by it, and would seem revised.
+        # What is older than a split that was applied here was rounded, and would seem revised.
         following = calendar.next_session(last).date
-        for split in splits_until(self._table, series.key.symbol, today):
+        applied = series.splits
+        if series.adjustment == "raw":
+            applied = splits_until(self._table, series.key.symbol, today)
+        for split in applied:
             first = max(first, min(split.effective, following))
         return min(first, today)
 
@@ -188,20 +194,31 @@ class Updater:
         fetched = Series(known.key, self._history.adjustment, today, bars=bars_told)
         if (known.adjustment, fetched.adjustment) == ("raw", "splits"):
             make_raw(fetched, self._table, today)
-        self._refuse_a_split(known, fetched)
+        self._take_or_refuse_a_split(known, fetched, today)
         self._refuse_strangers(known, fetched)
         return fetched, len(bars) - len(usable)
 
-    def _refuse_a_split(self, known: Series, fetched: Series) -> None:
-        ratio = suspected_split(known, fetched.bars)
-        if ratio is None or known.last is None:
+    def _take_or_refuse_a_split(self, known: Series, fetched: Series, today: int) -> None:
+        """Apply a split that is listed and of whose first day the source had not heard in time."""
+        found = suspected_split(known, fetched.bars)
+        if found is None or known.last is None:
             return
-        symbol = known.key.symbol
-        effective = self._calendar.next_session(self._calendar.exchange_date(known.last)).date
+        calendar, (symbol, ratio) = self._calendar, (known.key.symbol, found.ratio)
+        for split in splits_until(self._table, symbol, today):
+            told = Fraction(split.numerator, split.denominator)
+            if told == ratio and split not in known.splits:
+                before = calendar.previous_session(split.effective).date
+                known.adjusted_until = min(known.adjusted_until, before)
+                bring_to_date(known, self._table, today)
+                return
+        if found.since is None:
+            effective = calendar.next_session(calendar.exchange_date(known.last)).date
+        else:
+            effective = calendar.exchange_date(found.since)
         raise RefusedError(
-            f"{symbol}: {self._history.name} gives prices that are {1 / ratio} times those until "
-            f"{zone_text(known.last, self._calendar.zone)}: if that was a split, `papertape data "
-            f"action add {symbol} split {ratio.numerator}:{ratio.denominator} --effective "
+            f"{symbol}: {self._history.name} gives prices of before {date_text(effective)} that "
+            f"are {1 / ratio} times those seen then: if that was a split, `papertape data action "
+            f"add {symbol} split {ratio.numerator}:{ratio.denominator} --effective "
             f"{date_text(effective)}` and update again"
         )
 

@@ -191,6 +191,21 @@ def test_a_split_is_not_taken_for_revisions(tmp_path: Path) -> None:
     assert list(series.revised()) == []
 
 
+def test_a_split_on_whose_day_bars_were_seen_already(tmp_path: Path) -> None:
+    """At noon of its day two bars are there in new shares; the vendor restates the rest later."""
+    market, noon = market_of("2026-11-20", 5, "1h"), f"2026-11-24T12:00 {NEW_YORK}"
+    update(tmp_path, market, at=noon, since=20261120)
+    market["NVDA"].split(f"2026-11-24T09:30 {NEW_YORK}", 4.0)
+    _, (failed,) = update(tmp_path, market, at=noon)
+    assert "papertape data action add NVDA split 4:1 --effective 2026-11-24" in str(failed)
+    _, (done,) = update(tmp_path, market, at=noon, table=[Split("NVDA", 20261124, 4, 1)])
+    assert isinstance(done, Updated)
+    assert done.merged.added == 0
+    series = read_series(DataFolder(tmp_path / "data").file("NVDA", "1h"), "", "")
+    assert list(series.revised()) == []
+    assert (series.adjusted_until, series.splits) == (20261123, (Split("NVDA", 20261124, 4, 1),))
+
+
 # --- trouble --------------------------------------------------------------------------------------
 
 

@@ -122,7 +122,8 @@ def test_one_ratio_throughout_may_be_a_split(factor: float, found: Fraction | No
     before = [(DAY_1 + n, Numbers(100.0 + n, 110.0 + n, 90.0, 95.0, 7)) for n in range(3)]
     after = [(start, scaled(one, factor)) for start, one in before]
     known = Series(KEY, "splits", bars=sighted(before, 1, "a"))
-    assert suspected_split(known, sighted(after, 2, "b")) == found
+    expected = None if found is None else (found, None)
+    assert suspected_split(known, sighted(after, 2, "b")) == expected
     few = dict(list(sighted(after, 2, "b").items())[:2])
     assert suspected_split(known, few) is None
 
@@ -133,3 +134,20 @@ def test_one_bar_that_does_not_follow_the_ratio_says_no() -> None:
     after[2] = (after[2][0], Numbers(10.0, 10.1, 9.9, 10.4, 1))
     known = Series(KEY, "splits", bars=sighted(before, 1, "a"))
     assert suspected_split(known, sighted(after, 2, "b")) is None
+
+
+@pytest.mark.parametrize(
+    ("tenths", "found"), [(4, (Fraction(10), None)), (3, (Fraction(10), 3)), (2, None), (0, None)]
+)
+def test_bars_that_were_seen_in_new_shares_stay_as_they_are(
+    tenths: int, found: tuple[Fraction, int | None] | None
+) -> None:
+    """Of four bars so many are restated: two of them prove nothing."""
+    before = [(DAY_1 + n, numbers(100.0)) for n in range(4)]
+    after = [
+        (start, scaled(one, 0.1 if n < tenths else 1)) for n, (start, one) in enumerate(before)
+    ]
+    known = Series(KEY, "splits", bars=sighted(before, 1, "a"))
+    if found is not None and found[1] is not None:
+        found = (found[0], DAY_1 + found[1])
+    assert suspected_split(known, sighted(after, 2, "b")) == found

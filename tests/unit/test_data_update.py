@@ -298,9 +298,9 @@ def test_prices_on_another_footing_need_an_explanation(
     code, _ = run(tmp_path, Memory(tenth))
     assert code == 78
     assert capsys.readouterr().err == (
-        "papertape: NVDA: ib gives prices that are 1/10 times those until 2024-01-11 15:30: if "
-        "that was a split, `papertape data action add NVDA split 10:1 --effective 2024-01-12` and "
-        "update again\n"
+        "papertape: NVDA: ib gives prices of before 2024-01-12 that are 1/10 times those seen "
+        "then: if that was a split, `papertape data action add NVDA split 10:1 --effective "
+        "2024-01-12` and update again\n"
     )
     assert data.file("NVDA", "1h").path.read_bytes() == before
     data.actions.write_text(
