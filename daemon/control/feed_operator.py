@@ -33,6 +33,7 @@ from daemon.feeds.times import date_text, zone_text
 if TYPE_CHECKING:
     from daemon.core.account import Account
     from daemon.live.running import Live
+    from daemon.strategies.protocol import Strategy
 
 _RELEASED = {
     Outcome.RECEIVED: "its slice is still open and holds it now",
@@ -93,7 +94,8 @@ class FeedOperator:
                 told = (_too_late(action, account),)
             return {"code": 0, "lines": list(told), "turn": None}
         turn = await live.inbox.turn_of(command)
-        return {"code": 0, "lines": list(_foretold(action, account)), "turn": turn.seq}
+        lines = [*_foretold(action, account), *_remembered(action, live.setup.strategy)]
+        return {"code": 0, "lines": lines, "turn": turn.seq}
 
 
 def _too_late(action: CorporateAction, account: Account) -> str:
@@ -128,6 +130,17 @@ def _foretold(action: CorporateAction, account: Account) -> Iterator[str]:
             yield f"{position.quantity:+d} {symbol} is held now: {amount:+,.2f} USD"
         return
     yield from _split_foretold(action, account)
+
+
+def _remembered(action: CorporateAction, strategy: Strategy) -> Iterator[str]:
+    """What becomes of the prices that the strategy remembers."""
+    if isinstance(action, Dividend) or not strategy.warmup_bars:
+        return
+    if hasattr(strategy, "split"):
+        yield "the strategy scales the prices it remembers"
+    else:
+        bars = strategy.warmup_bars
+        yield f"the strategy is made anew and shown its last {bars} bars in new shares"
 
 
 def _split_foretold(split: Split, account: Account) -> Iterator[str]:
