@@ -65,9 +65,10 @@ class KillSwitch:
 
         `papertape kill` signals whoever holds it, which would end a process without handlers.
         """
-        before = {
-            number: signal.signal(number, self._kill) for number in (signal.SIGUSR1, signal.SIGUSR2)
-        }
+        before = {}
+        with contextlib.suppress(ValueError):  # only the main thread may
+            for number in (signal.SIGUSR1, signal.SIGUSR2):
+                before[number] = signal.signal(number, self._kill)
         try:
             yield self
         finally:

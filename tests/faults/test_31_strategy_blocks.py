@@ -45,7 +45,7 @@ def test_kill_holds_though_nobody_answers(shop: Workshop, daemons: Daemons, how:
     else:  # a bare signal does not say whether it was heard
         daemon.signal(signal.SIGUSR1)
         daemon.wait_for(lambda: halted_by_file(daemon.state))
-        assert "did not answer" in daemon.type("status").out
+        assert "no answer within" in daemon.type("status").out
     assert halted_by_file(daemon.state)
     let_go(shop)
     daemon.reach(at + 4)
