@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.core.events import Bar, Split
+from daemon.core.events import Bar, Outcome, Split
 from daemon.core.units import SECOND_NS
 from daemon.corporate_actions import read_actions
 from daemon.data.files import read_series, write_series
 from daemon.data.folder import BarFile, DataFolder
+from daemon.data.history import Fetched
 from daemon.data.progress import Progress
 from daemon.data.replacing import write_whole
 from daemon.data.series import (
@@ -312,7 +313,7 @@ class FileHistory:
         """See `History`: a file is read whole."""
         return DAYS_OF_A_FILE
 
-    async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
+    async def fetch(self, symbol: str, size: str, start: int, end: int) -> Fetched:
         """The bars of the file between the two instants."""
         tape = self._tapes.get((symbol, size))
         if tape is None:
@@ -323,13 +324,15 @@ class FileHistory:
         columns = tape.columns[symbol]
         first = bisect_left(columns.start, start)
         until = bisect_left(columns.end, end + 1)
-        return [
+        bars = [
             Bar(
                 symbol, columns.start[at], columns.end[at], columns.open[at], columns.high[at],
                 columns.low[at], columns.close[at], columns.volume[at],
             )
             for at in range(first, until)
         ]  # fmt: skip
+        untrue = [gap for gap in tape.gaps(symbol) if gap.outcome is Outcome.QUARANTINED]
+        return Fetched(bars, sum(1 for gap in untrue if start <= gap.start and gap.end <= end))
 
     async def close(self) -> None:
         """Forget what was read."""

@@ -8,12 +8,12 @@ pauses; a lost connection is made anew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from random import Random
 from typing import TYPE_CHECKING
 
 from daemon.core.events import Bar
-from daemon.data.history import HistoryAwayError
+from daemon.data.history import Fetched, HistoryAwayError
 from daemon.data.progress import Progress
 from daemon.errors import PapertapeError, RefusedError
 from daemon.feeds.calendar import Calendar
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 REQUESTS_MAX = 25
 """In ten minutes, of 60 that the vendor allows; a daemon beside this needs a few."""
-TRIES_MAX = 5
+TRIES_MAX = 7
+"""With their pauses more than two minutes, in which a gateway has restarted."""
 ANSWER_WITHIN_S = 60.0
 LOOK_UP_WITHIN_S = 10.0
 PAUSE_FIRST_S, PAUSE_LAST_S = 2.0, 60.0
@@ -85,15 +86,15 @@ class GatewayHistory:
         """See `History`."""
         return PARTS[size][2]
 
-    async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
+    async def fetch(self, symbol: str, size: str, start: int, end: int) -> Fetched:
         """See `History`."""
         found: dict[int, Bar] = {}
+        untrue: set[int] = set()
         for ask in _asks(self._calendar, size, start, end):
-            raw = await self._answer(symbol, ask)
-            for bar in self._maker.make(symbol, raw, end).bars:
-                if start <= bar.start:
-                    found[bar.start] = bar
-        return [found[each] for each in sorted(found)]
+            made = self._maker.make(symbol, await self._answer(symbol, ask), end)
+            found |= {bar.start: bar for bar in made.bars if start <= bar.start}
+            untrue |= {bad.start for bad in made.bad if start <= bad.start}
+        return Fetched([found[each] for each in sorted(found)], len(untrue))
 
     async def close(self) -> None:
         """Let go of the connection."""

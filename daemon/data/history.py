@@ -13,6 +13,13 @@ class HistoryAwayError(BusyError):
     """The source does not answer now; what was asked for may be had later."""
 
 
+class Fetched(NamedTuple):
+    """The bars of an answer, and how many more it held that cannot be true."""
+
+    bars: Sequence[Bar]
+    untrue: int = 0
+
+
 class History(Protocol):
     """A source of completed bars.
 
@@ -29,7 +36,7 @@ class History(Protocol):
     def days_at_once(self, size: str) -> int:
         """How many days are asked for together: as many as come in one answer."""
 
-    async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
+    async def fetch(self, symbol: str, size: str, start: int, end: int) -> Fetched:
         """The bars that start at `start` or later and end at `end` or before (UTC ns), in order.
 
         It waits as the source's pace demands. HistoryAwayError where the source does not answer,

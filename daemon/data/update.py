@@ -98,7 +98,7 @@ class Updater:
                 f"{date_text(first.session.date)} to {date_text(last.session.date)}, "
                 f"{counted(total.added, 'new bar')} so far",
             )
-            bars = await self._history.fetch(symbol, wanted.size, first.starts[0], end)
+            bars, untrue = await self._history.fetch(symbol, wanted.size, first.starts[0], end)
             told, odd = self._told(bars, chunk, end, series, now, tail)
             merged = merge(series, told.bars)
             adjust_together(series, told, self._table, today)
@@ -106,7 +106,7 @@ class Updater:
                 write_series(file, series)
                 written = series.splits
             total = Merged(*(a + b for a, b in zip(total, merged, strict=True)))
-            strange += odd
+            strange += odd + untrue
         missing = missing_bars(series, self._calendar)
         return Updated(symbol, total, strange, series.last, missing)
 

@@ -38,7 +38,21 @@ from tests.fake_gateway import (
     violations,
     walk,
 )
-from tests.fake_gateway.faults import ClosePort, Drop, Empty, Ignore, Refuse, TakeClientIds
+from tests.fake_gateway.faults import (
+    ClosePort,
+    CutOff,
+    Delay,
+    Drop,
+    Empty,
+    Ignore,
+    Mangle,
+    Mute,
+    NightlyReset,
+    Refuse,
+    Restart,
+    TakeClientIds,
+    Upstream,
+)
 from tests.fake_gateway.in_thread import ThreadedGateway
 from tests.replay.workshop import Workshop, calendar
 
@@ -218,13 +232,42 @@ def test_a_split_on_whose_day_bars_were_seen_already(tmp_path: Path) -> None:
         Ignore(times=1),
         Drop(),
         Drop(reset=True),
+        Restart(down_s=90),
+        NightlyReset(),
+        Mute(for_s=100_000),
+        CutOff(),
+        Delay(by_s=90),
+        Upstream(down_s=60, restored=1101),
     ],
-    ids=["pacing", "competing", "unknown", "silence", "closed", "reset"],
+    ids=[
+        "pacing",
+        "competing",
+        "unknown",
+        "silence",
+        "closed",
+        "reset",
+        "restart",
+        "night",
+        "mute",
+        "cut off",
+        "late",
+        "upstream",
+    ],
 )
 def test_what_goes_away_is_waited_for(fault: Any, tmp_path: Path) -> None:
     market = market_of("2026-11-23", 2, "1h")
     update(tmp_path, market, prepare=lambda gateway: gateway.after(1, Kind.HISTORY, fault))
     assert starts_in(tmp_path) == expected(20261123, 20261124)
+
+
+@pytest.mark.parametrize("how", ["not_finite", "crossed", "zero", "negative_volume"])
+def test_a_bar_that_cannot_be_true_is_left_out_and_told(how: Any, tmp_path: Path) -> None:
+    market = market_of("2026-11-23", 2, "1h")
+    _, (done,) = update(
+        tmp_path, market, prepare=lambda one: one.after(1, Kind.HISTORY, Mangle(how=how))
+    )
+    assert isinstance(done, Updated)
+    assert (done.strange, done.merged.added) == (1, 13)
 
 
 def test_an_interruption_costs_nothing_of_what_came_before(tmp_path: Path) -> None:
@@ -301,7 +344,7 @@ def test_many_symbols_keep_to_the_vendors_pace(tmp_path: Path) -> None:
     [
         (Refuse(code=200), RefusedError, "NVDA: Interactive Brokers knows no such stock"),
         (Refuse(code=162, text="no_permission"), RefusedError, "NVDA: no market data subscription"),
-        (Refuse(code=10197, times=99), HistoryAwayError, "tried 5 times: try again later"),
+        (Refuse(code=10197, times=99), HistoryAwayError, "tried 7 times: try again later"),
     ],
 )
 def test_what_asking_again_does_not_change(

@@ -13,7 +13,7 @@ from daemon.core.events import Bar
 from daemon.core.units import HOUR_NS
 from daemon.data.files import read_series, write_series
 from daemon.data.folder import DataFolder
-from daemon.data.history import HistoryAwayError, Wanted
+from daemon.data.history import Fetched, HistoryAwayError, Wanted
 from daemon.data.progress import Progress
 from daemon.data.series import Key, Numbers, Series, sighted
 from daemon.data.update import missing_bars
@@ -47,7 +47,7 @@ class Memory:
     def days_at_once(self, size: str) -> int:
         return self.days
 
-    async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
+    async def fetch(self, symbol: str, size: str, start: int, end: int) -> Fetched:
         if len(self.asked) == self.fails_after:
             raise HistoryAwayError("the gateway does not answer")
         if symbol == "NOPE":
@@ -57,7 +57,7 @@ class Memory:
             Bar(symbol, row.start, self._ends.get(row.start) or ENDS[row.start], *row[1:])
             for row in self.rows
         ]
-        return [bar for bar in found if start <= bar.start and bar.end <= end]
+        return Fetched([bar for bar in found if start <= bar.start and bar.end <= end])
 
     async def close(self) -> None:
         self.closed = True
@@ -136,7 +136,7 @@ def test_what_a_source_gives_beyond_what_was_asked_is_left_out(tmp_path: Path) -
     """A running bar, as a gateway shows it, is not over."""
 
     class Generous(Memory):
-        async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
+        async def fetch(self, symbol: str, size: str, start: int, end: int) -> Fetched:
             return await super().fetch(symbol, size, start, end + HOUR_NS)
 
     _, data = run(tmp_path, Generous(ALL), now=at("2024-01-12 12:00"), since=20240112)
@@ -256,7 +256,7 @@ def test_bars_of_another_stock_are_no_revisions(
 
 def test_whoever_stops_it_is_told_what_is_there(tmp_path: Path) -> None:
     class Impatient(Memory):
-        async def fetch(self, symbol: str, size: str, start: int, end: int) -> Sequence[Bar]:
+        async def fetch(self, symbol: str, size: str, start: int, end: int) -> Fetched:
             if self.asked:
                 raise KeyboardInterrupt
             return await super().fetch(symbol, size, start, end)
@@ -382,6 +382,18 @@ def test_what_is_still_missing_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     assert "60 new bars, 1 still missing (--since DATE asks" in capsys.readouterr().out
     assert missing_bars(read_series(data.file("NVDA", "1h"), "", ""), calendar()) == 1
     assert missing_bars(Series(Key("AMD", "1h", "session"), "splits"), calendar()) == 0
+
+
+def test_bars_of_a_file_that_cannot_be_true_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [*ALL]
+    rows[3] = rows[3]._replace(high=1.0)
+    save(tmp_path, papertape(rows), "nvda.csv")
+    spec = PlainTapeSpec(tmp_path / "nvda.csv", adjustment="splits")
+    history = FileHistory(spec, "session", calendar(), tmp_path / "state")
+    run(tmp_path, history, since=20240102)
+    assert "62 new bars, 1 left out: no bar is expected there" in capsys.readouterr().out
 
 
 def test_files_are_adjusted_as_they_are_declared(
