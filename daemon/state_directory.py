@@ -59,9 +59,11 @@ class StateDirectory:
         try:
             descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except PermissionError:
+            is_ours = self.path.stat().st_uid == os.geteuid()
+            to_do = "make it writable" if is_ours else f"type: {as_owner(self.path)}"
             raise RefusedError(
                 f"{self.path}: the state directory cannot be written, nothing was done: it must "
-                f"belong to the user that runs the daemon; type: {as_owner(self.path)}"
+                f"belong to the user that runs the daemon; {to_do}"
             ) from None
         except OSError as error:
             raise RefusedError(

@@ -153,11 +153,12 @@ def _foot(document: Document) -> Iterator[str]:
         f"{versions['strategy']}, model {model['kind'] or 'none'}"
         + (f" {model['sha256'][:8]}" if model["sha256"] else ""),
     )
-    digest = document["digest"]
+    digest, daemon = document["digest"], document["daemon"]
+    is_open = daemon.get("started") and daemon.get("blocked")  # the daemon's own word on its turn
     yield _row(
         "journal",
-        f"turn {document['last_turn']}, segment {document['segment']}"
-        + (f", digest {digest[:12]}" if digest else ""),
+        f"turn {document['last_turn']}{' (not stored yet)' if is_open else ''}, segment "
+        f"{document['segment']}" + (f", digest {digest[:12]}" if digest else ""),
     )
 
 
