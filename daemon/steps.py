@@ -7,7 +7,7 @@ A step is a plain function of the input. What one step leaves for a later one of
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from daemon.core.account import Account
 from daemon.core.events import (
@@ -29,7 +29,7 @@ from daemon.core.turn import instant_of
 from daemon.core.working_order import OrderSpec, sign_of
 from daemon.errors import one_line
 from daemon.ports import Gate
-from daemon.strategies.seen import Seen
+from daemon.strategies.seen import Seen, takes_splits
 from daemon.tasks import StageTask
 from daemon.view import PortfolioView
 
@@ -183,11 +183,11 @@ class Steps:
 
     def _tell(self, splits: Sequence[Split]) -> None:
         """Let the strategy take splits, or make it anew where it does not know how."""
-        takes = getattr(self._strategy, "split", None)
-        if takes is not None:
+        strategy: Any = self._strategy
+        if takes_splits(strategy):
             for split in splits:
-                takes(split)
-        elif splits and self._strategy.warmup_bars:
+                strategy.split(split)
+        elif splits and strategy.warmup_bars:
             self._begin_anew()
 
     def warm(self, market: MarketSlice) -> None:

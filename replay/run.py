@@ -33,6 +33,7 @@ from daemon.models.protocol import Predictor
 from daemon.pipeline import Pipeline
 from daemon.strategies.loader import build_strategy
 from daemon.strategies.protocol import Strategy
+from daemon.strategies.seen import takes_splits
 from daemon.supervisor import supervise
 from daemon.tasks import TaskFailedError
 from replay.feed import CHUNK_BARS, ReplayFeed, Window
@@ -186,7 +187,7 @@ def remaker(config: Config, strategy: Strategy) -> Callable[[], Strategy] | None
 
     Where nothing is made anew nothing that was seen need be kept.
     """
-    if hasattr(strategy, "split") or not strategy.warmup_bars:
+    if takes_splits(strategy) or not strategy.warmup_bars:
         return None
     return partial(build_strategy, config.strategy_class, config.strategy_params, config.symbols)
 

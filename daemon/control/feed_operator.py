@@ -29,6 +29,7 @@ from daemon.data.action_table import action_text
 from daemon.errors import RefusedError
 from daemon.feeds.put_aside import SessionOverError
 from daemon.feeds.times import date_text, zone_text
+from daemon.strategies.seen import takes_splits
 
 if TYPE_CHECKING:
     from daemon.core.account import Account
@@ -136,7 +137,7 @@ def _remembered(action: CorporateAction, strategy: Strategy) -> Iterator[str]:
     """What becomes of the prices that the strategy remembers."""
     if isinstance(action, Dividend) or not strategy.warmup_bars:
         return
-    if hasattr(strategy, "split"):
+    if takes_splits(strategy):
         yield "the strategy scales the prices it remembers"
     else:
         bars = strategy.warmup_bars

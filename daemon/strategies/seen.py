@@ -47,6 +47,11 @@ class Seen:
                 strategy.decide(market, {}, portfolio)
 
 
+def takes_splits(strategy: Strategy) -> bool:
+    """Whether a strategy scales what it remembers itself (see `Strategy`)."""
+    return callable(getattr(strategy, "split", None))
+
+
 def in_new_shares(bar: Bar, split: Split) -> Bar:
     """A bar from before a split, in prices and shares of after it."""
     new, old = split.numerator, split.denominator

@@ -85,6 +85,14 @@ def test_one_that_takes_splits_keeps_what_it_knows() -> None:
     assert (only.asked, list(only.closes)) == (4, [10.3335, 10.3, 10.5])
 
 
+def test_a_number_of_that_name_takes_no_splits() -> None:
+    class Numbered(Closes):
+        split = 0.5
+
+    (_, new), _ = lived(Numbered())
+    assert list(new.closes) == [10.3335, 10.3, 10.5]
+
+
 def test_one_that_needs_no_bars_remembers_no_prices() -> None:
     (only,), _ = lived(Closes(warmup_bars=0))
     assert only.asked == 4
