@@ -8,6 +8,7 @@ old. What a message might miss by then, a short halt or the balance of a day, is
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -139,10 +140,16 @@ class Monitor:
             tell(live.log, turn, facts)
             steps_s = self._metrics.steps_s()
             self._closed.append(Closed(turn, facts, state, steps_s, commit_s))
-            if len(self._closed) >= CLOSED_MAX or self.notifications.is_news(turn):
+            if len(self._closed) >= CLOSED_MAX or self.notifications.is_news():
                 self._take_up()
+            elif self.notifications.ends_day(turn):  # before the source brings another day
+                asyncio.get_running_loop().call_soon(self._take_up_soon)
         except Exception as error:  # noqa: BLE001 - what is only told must not end a turn
             self._failed(error)
+
+    def _take_up_soon(self) -> None:
+        with self._harmless():
+            self._take_up()
 
     def _take_up(self) -> Standing:
         """Tell of what was put aside, and of the account as it stands now."""

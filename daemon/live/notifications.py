@@ -82,12 +82,16 @@ class Notifications:
         if self._notices is not None:
             self._notices.turn(turn, standing, facts)
 
-    def is_news(self, turn: Turn) -> bool:
-        """Whether somebody has to be told of this turn before another one changes the account."""
+    def is_news(self) -> bool:
+        """Whether somebody has to be told what may be traded now."""
         if self._notices is None:
             return False
         control, latched = self._live.rerun.account.control, self._live.switch.thrown
-        return self._notices.is_news(turn, control.state, latched=latched)
+        return self._notices.is_news(control.state, latched=latched)
+
+    def ends_day(self, turn: Turn) -> bool:
+        """Whether somebody has to be told how the day was that this turn ends."""
+        return self._notices is not None and self._notices.ends_day(turn)
 
     def stand(self, standing: Standing) -> None:
         """The account stands like this now."""

@@ -66,18 +66,14 @@ class Notices:
             for output in turn.outputs:
                 if isinstance(output, Fill):
                     self._fill(output, standing)
-        if isinstance(turn.input, Tick) and self._ends_day(turn):
+        if isinstance(turn.input, Tick) and self.ends_day(turn):
             self._summary(turn.input.session.date, standing)
 
-    def is_news(self, turn: Turn, state: TradingState, *, latched: bool) -> bool:
-        """Whether a turn has to be told of before another one changes the account."""
-        return self._has_changed(state, latched=latched) or self._ends_day(turn)
-
-    def _has_changed(self, state: TradingState, *, latched: bool) -> bool:
+    def is_news(self, state: TradingState, *, latched: bool) -> bool:
         """Whether trading is allowed otherwise than when somebody was told last."""
         return (TradingState.HALTED if latched else state) != self._state
 
-    def _ends_day(self, turn: Turn) -> bool:
+    def ends_day(self, turn: Turn) -> bool:
         """Whether a session ends with this turn, and somebody wants to know how it was."""
         item = turn.input
         return (
@@ -88,7 +84,7 @@ class Notices:
 
     def stand(self, standing: Standing, stopped_by: Callable[[], str]) -> None:
         """The account stands like this now; `stopped_by` says more where no hold says why."""
-        if not self._has_changed(standing.state, latched=standing.latched):
+        if not self.is_news(standing.state, latched=standing.latched):
             return
         now = TradingState.HALTED if standing.latched else standing.state
         before, self._state = self._state, now

@@ -17,7 +17,7 @@ from typing import Any
 
 from daemon.config import load_config
 from daemon.control.killswitch import KillSwitch
-from daemon.core.events import MarketSlice
+from daemon.core.events import MarketSlice, Tick
 from daemon.core.outputs import Fill, OrderAccepted
 from daemon.core.turn import Turn
 from daemon.feeds.expected import BAR_SIZES_NS
@@ -82,6 +82,8 @@ class _Lived:
         self.ordered_us: list[float] = []
         self.filled_us: list[float] = []
         self.beats_us: list[float] = []
+        self.soon_us: list[float] = []
+        self.ticks_us: list[float] = []
         self.turns_us: list[float] = []
         self.filled: Turn | None = None
         self.metrics: Metrics | None = None
@@ -89,7 +91,7 @@ class _Lived:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Time what every monitor does."""
-        turn, beat = Monitor._turn, Monitor.beat
+        turn, beat, soon = Monitor._turn, Monitor.beat, Monitor._take_up_soon
 
         def timed_turn(monitor: Monitor, closed: Turn, seconds: float) -> None:
             before = thread_time_ns()
@@ -103,12 +105,19 @@ class _Lived:
             beat(monitor, lag_s)
             self.beats_us.append((thread_time_ns() - before) / 1e3)
 
+        def timed_soon(monitor: Monitor) -> None:
+            before = thread_time_ns()
+            soon(monitor)
+            self.soon_us.append((thread_time_ns() - before) / 1e3)
+
         patched: Any = Monitor
         patched._turn, patched.beat = timed_turn, timed_beat
+        patched._take_up_soon = timed_soon
         try:
             yield
         finally:
             patched._turn, patched.beat = turn, beat
+            patched._take_up_soon = soon
         assert self.metrics is not None
         assert not self.metrics.failures
 
@@ -122,6 +131,8 @@ class _Lived:
             self.ordered_us.append(spent_us)
         elif not kinds and isinstance(turn.input, MarketSlice):
             self.quiet_us.append(spent_us)
+        elif isinstance(turn.input, Tick):
+            self.ticks_us.append(spent_us)
 
     def rows(self, suffix: str) -> list[Row]:
         """A row for each kind of turn, judged."""
@@ -129,15 +140,16 @@ class _Lived:
             _row(f"telling of a quiet turn{suffix}", self.quiet_us, TURN_GOAL_US),
             _row(f"telling of a turn with an order{suffix}", self.ordered_us, TURN_GOAL_US),
             _row(f"telling of a turn with a fill{suffix}", self.filled_us, TURN_GOAL_US),
-            self._whole(f"a turn with its share of heartbeats{suffix}"),
+            _row(f"telling of an open or a close{suffix}", self.ticks_us, TURN_GOAL_US),
+            self._whole(f"all that is told, by the turn{suffix}"),
         ]
 
     def _whole(self, name: str) -> Row:
-        """All that the loop's thread spends on telling, by the turn: nothing is only put off."""
-        turns, beats = len(self.turns_us), len(self.beats_us)
-        spent_us = sum(self.turns_us) + sum(self.beats_us)
-        note = f"{turns:,} turns, {beats} heartbeats of {median(self.beats_us):,.0f} us"
-        return Row(name, spent_us / turns, "us", goal=TURN_GOAL_US, note=note)
+        """What the loop's thread spends on telling in and after turns: all that is put off, too."""
+        turns, beats, days = len(self.turns_us), len(self.beats_us), len(self.soon_us)
+        spent_us = sum(self.turns_us) + sum(self.beats_us) + sum(self.soon_us)
+        note = f"{turns:,} turns, {beats} heartbeats, {days} days summed up"
+        return Row(name, spent_us / turns, "us", note=note)
 
 
 def _row(name: str, spent_us: list[float], goal: float | None) -> Row:
