@@ -18,8 +18,7 @@ LOCK_TRIES, LOCK_WAIT_S = 10, 0.02
 """Whoever asks `owner_of` holds the lock for an instant, which must not stop a start."""
 
 __all__ = [
-    "FLATTEN", "HALT", "JOURNAL", "LOCK", "MARK", "SOCKET", "StateDirectory", "give_to_owner",
-    "owner_of",
+    "FLATTEN", "HALT", "JOURNAL", "LOCK", "MARK", "SOCKET", "StateDirectory", "owner_of",
 ]  # fmt: skip
 
 
@@ -143,10 +142,3 @@ def owner_of(state: Path) -> int | None:
     finally:
         os.close(descriptor)
     return None
-
-
-def give_to_owner(path: Path, like: Path) -> None:
-    """What root makes in a daemon's folder must stay usable for the daemon's user."""
-    if os.geteuid() == 0:
-        owner = like.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from daemon.config.models import BAR_FILE_WORDS
-from daemon.data.replacing import finish, make_folder, not_written
+from daemon.data.replacing import finish, not_written
 from daemon.errors import BusyError, UsageError
-from daemon.state_directory import give_to_owner
+from daemon.owner import give_to_owner, make_folder
 
 _NAME = re.compile(rf"(.+)_({'|'.join(BAR_FILE_WORDS.values())})\.csv")
 _SIZES = {word: size for size, word in BAR_FILE_WORDS.items()}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daemon.control.latch import sync_directory
 from daemon.errors import NotPermittedError, PapertapeError, RefusedError
-from daemon.state_directory import give_to_owner
+from daemon.owner import give_to_owner, make_folder
 
 DECIDED = ".decided"
 """The list: one name a line, after a plus what has a new content, after a minus what goes."""
@@ -85,15 +85,6 @@ def drop_undecided(folder: Path) -> None:
     for left in folder.glob(".*.new"):
         with suppress(OSError):  # a later job finds it again
             left.unlink()
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it, for the same owner."""
-    if path.is_dir():
-        return
-    make_folder(path.parent)
-    path.mkdir(mode=0o750, exist_ok=True)
-    give_to_owner(path, path.parent)
 
 
 def not_written(path: Path, error: OSError) -> PapertapeError:

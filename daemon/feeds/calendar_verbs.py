@@ -26,6 +26,7 @@ from daemon.feeds.times import (
     wall_ns,
     zone_text,
 )
+from daemon.owner import give_to_owner, make_folder
 from daemon.text_table import counted, table
 
 PACKAGE = "exchange_calendars"
@@ -220,7 +221,7 @@ def _known(calendar: Calendar, overlay: Overlay, date: int, early_close: str | N
 
 def _write(file: Path, text: str) -> None:
     """The whole new file or the old one: a calendar that is half written would stop a daemon."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with temporary.open("w", encoding="utf-8") as made:
@@ -229,6 +230,7 @@ def _write(file: Path, text: str) -> None:
             os.fsync(made.fileno())
         if file.exists():
             temporary.chmod(file.stat().st_mode & 0o777)
+        give_to_owner(temporary, file.parent)
         temporary.replace(file)
     except PermissionError as error:
         raise RefusedError(f"{file}: cannot be written: {error.strerror}") from error

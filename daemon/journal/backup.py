@@ -19,7 +19,8 @@ from daemon.journal.integrity import JournalEnds, check_file
 from daemon.journal.mark import End, MarkFile
 from daemon.journal.readonly import ReadOnlyFile
 from daemon.journal.tables import MARKED, SEGMENTS, TURNS
-from daemon.state_directory import JOURNAL, MARK, give_to_owner
+from daemon.owner import give_to_owner
+from daemon.state_directory import JOURNAL, MARK
 
 ARCHIVE = "archive"
 REASON = "reason.txt"

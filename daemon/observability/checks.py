@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from daemon.core.units import HOUR_NS, SECOND_NS
 from daemon.errors import RefusedError
 from daemon.feeds.times import iso_z, parse_iso
-from daemon.state_directory import give_to_owner
+from daemon.owner import give_to_owner, make_folder
 
 if TYPE_CHECKING:
     from daemon.feeds.calendar import Calendar
@@ -63,9 +63,7 @@ def write_check(state: Path, name: str, ended: int, *, success: bool, **details:
     """Replace the result of a check; `details` are kept with it, as JSON."""
     assert _NAME.fullmatch(name), f"not a name of a check: {name}"
     folder = state / FOLDER
-    if not folder.exists():
-        folder.mkdir(mode=0o750)
-        give_to_owner(folder, state)
+    make_folder(folder)
     path = folder / f"{name}.json"
     document = {"check": name, "success": success, "ended": iso_z(ended), **details}
     temporary = folder / f".{name}.{os.getpid()}"

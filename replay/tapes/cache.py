@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from daemon.errors import RefusedError
+from daemon.owner import give_to_owner, make_folder
 from replay.tapes.model import Facts, Loaded
 
 LOADER_VERSION = 2
@@ -166,9 +167,10 @@ def _write(path: Path, parts: list[Any]) -> bool:
     """Write under a name of our own, then rename: a reader sees all of it or nothing."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with temporary.open("wb") as file:
             file.writelines(parts)
+        give_to_owner(temporary, path.parent)
         temporary.replace(path)
     except OSError:
         with suppress(OSError):

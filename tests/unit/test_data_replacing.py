@@ -15,8 +15,10 @@ from daemon.data.folder import BarFile, DataFolder
 from daemon.data.replacing import DECIDED, finish, write_whole
 from daemon.data.series import Key, Numbers, Series, bring_to_date, merge, sighted
 from daemon.errors import NotPermittedError, RefusedError
+from daemon.feeds import calendar_build
+from daemon.feeds.calendar import Facts
 from daemon.observability.checks import write_check
-from tests.unit.tape_files import starts
+from tests.unit.tape_files import bars, opened, papertape, save, starts
 
 FEW, MANY = starts(20240102, 20240102), starts(20240102, 20240103)
 SPLIT = Split("NVDA", 20240103, 10, 1)
@@ -144,8 +146,15 @@ def test_what_root_makes_stays_the_daemons(tmp_path: Path) -> None:
         write_series(data.file("NVDA", "1h"), before())
         write_whole(data.raw / "kept.csv", "x")
     write_check(tmp_path, "data", 0, success=True)
+    facts = Facts("TEST", "UTC", "1", 20240101, 20240102, [], [], [])
+    calendar_build.write(facts, tmp_path / "calendar" / "TEST.json")
+    raw = save(tmp_path / "data", papertape(bars()))
+    os.chown(raw, 65534, 65534)
+    opened(raw, state=tmp_path)
     made = list(tmp_path.rglob("*"))
-    assert len(made) == 10
+    assert {path.relative_to(tmp_path).parts[0] for path in made} == {
+        "cache", "calendar", "checks", "data",
+    }  # fmt: skip
     assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(65534, 65534)}
 
 
