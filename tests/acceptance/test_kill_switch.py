@@ -92,17 +92,6 @@ def test_a_kill_in_the_wrong_folder_says_so_and_makes_nothing(tmp_path: Path) ->
     assert "nowhere" in answer.lines[0]
 
 
-def test_the_first_reason_is_kept(tmp_path: Path) -> None:
-    made = stage(tmp_path, {0: BUY}).play(1)
-    with made.held():
-        for reason in ("first", "second"):
-            made.done("kill", "--reason", reason)
-        (hold,) = made.read("status")["holds"]
-    assert hold["reason"] == "first"
-    assert "first" in (made.state / "HALT").read_text("utf-8")
-    assert made.query("SELECT count(*) FROM state_changes") == [(1,)]
-
-
 # --- within a turn, and while it stops ------------------------------------------------------------
 
 
@@ -213,7 +202,7 @@ def test_a_kill_while_it_stops_holds_for_the_next_start(tmp_path: Path) -> None:
 
 
 def test_flattening_goes_on_after_a_restart_until_flat_and_never_further(tmp_path: Path) -> None:
-    """A tenth of 100 shares a bar: 10 of the 25, then 10, then 5, in another process each."""
+    """A tenth of 100 shares a bar: 10 of the 25, then 10, then 5, after a restart."""
     bars = [flat(100.0, 1000), flat(100.0, 1000), *[flat(100.0, 100)] * 8]
     made = Stage(
         tmp_path / "stage",
@@ -224,7 +213,7 @@ def test_flattening_goes_on_after_a_restart_until_flat_and_never_further(tmp_pat
     )
     made.play(1)
     assert made.say("kill", "--flatten").code == 0  # down: the next start does it
-    for bar in (2, 3, 9):
+    for bar in (2, 9):
         made.play(bar)
     assert made.fills() == [(1, 25, 100.0), (2, -10, 100.0), (3, -10, 100.0), (4, -5, 100.0)]
     assert made.denials() == [(3, 45, "HALTED")]  # 5 left at the close of bar 3
@@ -255,7 +244,12 @@ def test_flatten_may_be_added_to_a_halt_and_says_held_overnight(tmp_path: Path) 
 def test_what_lifts_a_halt_and_what_does_not(tmp_path: Path) -> None:
     made = stage(tmp_path, {0: BUY, 2: "TargetPosition('AAA', 4)"}).play(1)
     with made.held():
-        made.done("kill")
+        made.done("kill", "--reason", "first")
+        made.done("kill", "--reason", "second")
+        (hold,) = made.read("status")["holds"]
+        assert hold["reason"] == "first"
+        assert "first" in (made.state / "HALT").read_text("utf-8")
+        assert made.query("SELECT count(*) FROM state_changes") == [(1,)]
         for verb in ("resume", "pause", "reduce"):
             made.say(verb)
             assert made.read("status")["state"] == "HALTED"
@@ -319,10 +313,12 @@ def test_a_drawdown_accepted_moves_the_peak(tmp_path: Path) -> None:
     assert "--accept drawdown" in " ".join(answer.lines)
     made.done("reset", "--reason", "x", "--accept", "drawdown")
     assert made.read("status")["drawdown_pct"] == 0
-    made.play(6)  # 98,100: 0.909 % below 99,000
-    assert made.read("status")["state"] == "ACTIVE"
-    made.play()  # 98,000: 1.01 %
+    made.play()  # bar 6: 98,100, 0.909 % below 99,000; bar 7: 98,000, 1.01 %
     assert made.read("status")["state"] == "HALTED"
+    assert made.query("SELECT ts FROM state_changes WHERE lifted = 0") == [
+        (made.end(2),),
+        (made.end(7),),
+    ]
     assert made.fills() == [(1, 100, 100.0)]  # a halt keeps the position
 
 
