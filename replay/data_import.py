@@ -38,6 +38,7 @@ from daemon.feeds.times import date_text, iso_z, zone_date, zone_text
 from daemon.text_table import EXCHANGE_ZONE, counted
 from replay.tapes import PlainTapeSpec, Severity, Tape, open_tape
 from replay.tapes.infer import UNNAMED, infer
+from replay.tapes.rules import SPLIT_RATIO
 
 DAYS_OF_A_FILE = 100_000
 
@@ -47,7 +48,8 @@ class ImportRequest:
     """What to import and how to read it; None: as the files say.
 
     `symbols` are those to take of the files, `traded` those of a config: a file that names none is
-    of the only one that is traded, and of a file that names some these are taken.
+    of the only one that is traded, and of a file that names some these are taken. Where nobody has
+    `declared` what prices are adjusted for, they must not contradict what is taken for granted.
     """
 
     files: Sequence[Path]
@@ -57,6 +59,7 @@ class ImportRequest:
     size: str | None = None
     grid: str | None = None
     replace: bool = False
+    declared: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,12 @@ def _opened(
     )
     symbols = _symbols(path, inferred.symbols, request.traded)
     tape = open_tape(spec, symbols, inferred.size, inferred.grid, calendar, state, use_cache=False)
+    jump = next((fault for fault in tape.faults if fault.rule == SPLIT_RATIO.label), None)
+    if jump is not None and not request.declared:
+        raise UsageError(
+            f"{path}: {jump.message.partition(';')[0]}: say --adjustment raw if prices are as they "
+            f"were traded, --adjustment splits if it fell indeed"
+        )
     lines = [*tape.understood.lines(), *(f"inferred    {line}" for line in inferred.how)]
     for rule, count in tape.fault_counts.items():
         fault = next(fault for fault in tape.faults if fault.rule.startswith(rule))

@@ -114,7 +114,8 @@ def data_import(
             )
     symbols = [each.upper() for each in symbol] if symbol else None
     traded = None if loaded is None or symbols else loaded.symbols
-    request = ImportRequest(files, spec, symbols, traded, size, grid, replace)
+    declared = adjustment is not None or (loaded is not None and loaded.tape is not None)
+    request = ImportRequest(files, spec, symbols, traded, size, grid, replace, declared)
     return run(request, folder_of(path, loaded), load_calendar(path), path)
 
 
@@ -133,10 +134,9 @@ def data_update(
     config
         The config that says which symbols and where the gateway is.
     since
-        Ask for everything that is missing since this date (a symbol without bars: the first one).
+        Ask for all that is missing since this date, not only for what is new.
     source
-        Take bars from this file ({symbol} stands for the symbol) in place of the gateway; zone,
-        stamps and adjustment are those of the config's tape.
+        Take bars from this file ({symbol}: the symbol), read as the config's tape section says.
     """
     from daemon.data.update_verb import data_update as run
     from daemon.feeds.calendar import load_calendar
@@ -203,8 +203,7 @@ def data_check(  # noqa: PLR0913 - one parameter an option
 ) -> int:
     """What a file of bars holds, and what is wrong with it; exit 1 on an error in the data.
 
-    Without FILE: whether the state's own bars are fit, against the calendar: is the last session
-    there, are there gaps, spikes, jumps or breaks in the volume. Exit 1, and the reason, if not.
+    Without FILE: are the state's own bars fit, by the calendar? Exit 1, and why, if not.
 
     Parameters
     ----------

@@ -306,6 +306,19 @@ def test_whose_bars_these_are(
         assert [file.symbol for file in data.files()] == taken
 
 
+def test_a_jump_by_a_splits_ratio_needs_a_declaration(tmp_path: Path) -> None:
+    """Prices as traded are not taken for adjusted ones because nobody said what they are."""
+    tenth = [row._replace(open=10.0, high=10.1, low=9.9, close=10.0) for row in DAYS[3]]
+    path = save(tmp_path, papertape(DAYS[2] + tenth), "a.csv")
+    with pytest.raises(
+        UsageError, match=r"2024-01-03: opens at 10\.0 after .*say --adjustment raw"
+    ):
+        run(tmp_path, path, declared=False)
+    assert not (tmp_path / "state").exists()
+    run(tmp_path, path, adjustment="raw")
+    run(tmp_path / "b", save(tmp_path, papertape(DAYS[2]), "b.csv"), declared=False)
+
+
 @pytest.mark.parametrize(("odd", "refused"), [(4, True), (3, False)])
 def test_bars_of_another_symbol_or_zone_are_no_revisions(
     odd: int, refused: bool, tmp_path: Path
