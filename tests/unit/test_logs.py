@@ -11,7 +11,9 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -445,6 +447,34 @@ def test_a_full_disk_costs_lines_and_is_told_once_there_is_space(tmp_path: Path)
     writer.put(_said("after"))
     assert writer.close(5)
     assert path.read_text().splitlines() == ["12345", "abcd", "2 File too large", "after"]
+
+
+class Overtaken(deque[Said | None]):
+    """What waits; something comes just after the thread has seen that nothing does."""
+
+    def __init__(self, late: list[Said]) -> None:
+        super().__init__()
+        self._late = late
+
+    def __bool__(self) -> bool:
+        found = len(self) > 0
+        if not found and self._late and threading.current_thread().name == "log":
+            self.append(self._late.pop())
+        return found
+
+
+def test_what_comes_while_the_thread_falls_asleep_is_not_left_lying(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    writer = LogWriter(descriptor, _as_it_is, lambda count, error: f"{count} {error}")
+    writer._waiting = Overtaken([_said("late")])
+    writer.put(_said("first"))
+    give_up = time.monotonic() + 10
+    while path.read_text().count("\n") < 2 and time.monotonic() < give_up:
+        pass
+    seen = path.read_text().splitlines()
+    assert writer.close(5)
+    assert seen == ["first", "late"]
 
 
 def test_a_stream_that_is_closed_takes_no_line(tmp_path: Path) -> None:
