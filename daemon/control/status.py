@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from daemon import ENGINE_VERSION, __version__
 from daemon.core.account import Account
 from daemon.core.due_fills import DueFill, due_fills
-from daemon.core.outputs import CommandRefused, Fill, OrderAccepted, OrderUpdated, StateChanged
+from daemon.core.events import Reset
+from daemon.core.outputs import (
+    CommandRefused,
+    Fill,
+    OrderAccepted,
+    OrderUpdated,
+    Origin,
+    StateChanged,
+)
 from daemon.core.trading_state import HoldSource, TradingState
 from daemon.core.turn import Turn
 from daemon.core.units import E4_PER_USD, MICROS_PER_E4, MICROS_PER_USD
@@ -234,7 +242,19 @@ def told_changes(turn: Turn, account: Account) -> list[str]:
         lines.append(f"nothing changed: the account is {state}")
     if account.control.state is TradingState.HALTED:
         lines += left_open(account)
+    elif isinstance(turn.input, Reset):
+        lines += still_flattening(account)
     return lines
+
+
+def still_flattening(account: Account) -> list[str]:
+    """What a flattening has ordered and no reset withdraws."""
+    return [
+        f"order {order.order_id} of the flattening still works: "
+        f"{order.spec.side.value} {order.remaining} {order.symbol}"
+        for order in account.venue.book.working.values()
+        if order.spec.origin is Origin.FLATTEN
+    ]
 
 
 def what_still_holds(account: Account) -> list[str]:

@@ -231,6 +231,9 @@ def test_flatten_may_be_added_to_a_halt_and_says_held_overnight(tmp_path: Path) 
         (line,) = [
             x for x in made.done("kill", "--flatten").splitlines() if x.startswith("+10 AAA")
         ]
+        said = made.done("reset", "--reason", "a new latch, the same wish")
+        assert "order 2 of the flattening still works: sell 10 AAA" in said
+        made.done("kill", "--flatten")
     assert "HELD OVERNIGHT" in line
     assert "2024-01-03 09:30" in line
     assert "known at 2024-01-03 10:30" in line
