@@ -7,11 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from daemon.cli.common import Json, Name, State, app
+from daemon.cli.common import Json, Name, State, app, examples
 from daemon.paths import resolve_daemon, resolve_state
 
 
-@app.command
+@app.command(
+    help_epilogue=examples("checklist nvda", "checklist --config nvda.yaml --json"),
+)
 def checklist(
     name: Name = None,
     /,

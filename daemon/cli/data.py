@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from daemon.cli.common import Json, State, data_app
+from daemon.cli.common import Json, State, data_app, examples, readable
 from daemon.errors import UsageError
 from daemon.paths import resolve_state
 
@@ -62,7 +62,13 @@ def _date(name: str, text: str | None) -> int | None:
 # --- getting bars ---------------------------------------------------------------------------------
 
 
-@data_app.command(name="import")
+@data_app.command(
+    name="import",
+    help_epilogue=examples(
+        "data import nvda_1h.csv",
+        "data import spy.zip --symbol SPY --adjustment raw --state /var/lib/papertape/spy",
+    ),
+)
 def data_import(
     *files: Path,
     symbol: Annotated[list[str] | None, Parameter(negative="")] = None,
@@ -119,12 +125,17 @@ def data_import(
     return run(request, folder_of(path, loaded), load_calendar(path), path)
 
 
-@data_app.command(name="update")
+@data_app.command(
+    name="update",
+    help_epilogue=examples(
+        "data update --config nvda.yaml", "data update --config nvda.yaml --since 2024-01-02"
+    ),
+)
 def data_update(
     *,
     config: Path | None = None,
-    since: str | None = None,
-    source: Annotated[Path | None, Parameter(name="--from")] = None,
+    since: Annotated[str | None, Parameter(metavar="DATE")] = None,
+    source: Annotated[Path | None, Parameter(name="--from", metavar="FILE")] = None,
     state: State = None,
 ) -> int:
     """Bring each symbol's bars up to date from Interactive Brokers, or from files.
@@ -186,7 +197,12 @@ def _history(
 # --- looking at bars ------------------------------------------------------------------------------
 
 
-@data_app.command(name="check")
+@data_app.command(
+    name="check",
+    help_epilogue=examples(
+        "data check nvda_1h.csv", "data check --config nvda.yaml", "data check --json"
+    ),
+)
 def data_check(  # noqa: PLR0913 - one parameter an option
     file: Path | None = None,
     /,
@@ -253,7 +269,7 @@ def data_check(  # noqa: PLR0913 - one parameter an option
     )
 
 
-@data_app.command(name="show")
+@data_app.command(name="show", help_epilogue=examples("data show NVDA", "data show NVDA --last 70"))
 def data_show(
     symbol: Symbol,
     /,
@@ -277,7 +293,7 @@ def data_show(
     return show(path, folder_of(path, config_of(config, path)), symbol, size, last, as_json=json)
 
 
-@data_app.command(name="diff")
+@data_app.command(name="diff", help_epilogue=examples("data diff NVDA --json"))
 def data_diff(
     symbol: Symbol,
     /,
@@ -294,13 +310,19 @@ def data_diff(
     return diff(path, folder_of(path, config_of(config, path)), symbol, size, as_json=json)
 
 
-@data_app.command(name="correct")
+@data_app.command(
+    name="correct",
+    help_epilogue=examples(
+        'data correct NVDA "2024-01-03 12:30" --low 98.1 --reason "bad print"',
+        'data correct NVDA "2024-01-03 12:30" --remove --reason "no session"',
+    ),
+)
 def data_correct(  # noqa: PLR0913 - one parameter an option
     symbol: Symbol,
     start: str,
     /,
     *,
-    reason: str,
+    reason: Annotated[str, Parameter(metavar="TEXT", converter=readable)],
     open_: Annotated[float | None, Parameter(name="--open")] = None,
     high: float | None = None,
     low: float | None = None,

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from daemon.cli.common import Json, Name, State, data_app
+from daemon.cli.common import Json, Name, Reason, State, data_app, examples
 from daemon.cli.data import DataConfig, Symbol, config_of, folder_of
 from daemon.errors import UsageError
 from daemon.paths import resolve_daemon, resolve_state
+
+Date = Annotated[str | None, Parameter(metavar="DATE")]
 
 action_app = App(name="action", help="Splits and dividends.")
 data_app.command(action_app)
@@ -17,20 +19,26 @@ data_app.command(action_app)
 # --- corporate actions ----------------------------------------------------------------------------
 
 
-@action_app.command(name="add")
+@action_app.command(
+    name="add",
+    help_epilogue=examples(
+        "data action add NVDA split 10:1 --effective 2024-06-10",
+        "data action add NVDA dividend 0.01 --ex 2024-06-11 --pay 2024-06-28",
+    ),
+)
 def action_add(
     symbol: Symbol,
     kind: Literal["split", "dividend"],
     value: str,
     /,
     *,
-    effective: str | None = None,
-    ex: str | None = None,
-    pay: str | None = None,
+    effective: Date = None,
+    ex: Date = None,
+    pay: Date = None,
     config: DataConfig = None,
     state: State = None,
 ) -> int:
-    """List a split (NVDA split 10:1 --effective DATE) or a dividend (… 0.25 --ex DATE --pay DATE).
+    """List a split or a dividend; a running daemon acts on it from its session on.
 
     Parameters
     ----------
@@ -61,7 +69,7 @@ def action_add(
     return add(path, folder_of(path, config_of(config, path)), cells, load_calendar(path))
 
 
-@action_app.command(name="list")
+@action_app.command(name="list", help_epilogue=examples("data action list NVDA --json"))
 def action_list(
     symbol: Annotated[str | None, Parameter(allow_leading_hyphen=False)] = None,
     /,
@@ -80,14 +88,17 @@ def action_list(
 # --- quarantined bars of a running daemon ---------------------------------------------------------
 
 
-@data_app.command(name="release")
+@data_app.command(
+    name="release",
+    help_epilogue=examples('data release NVDA 10:30 nvda --reason "an index event"'),
+)
 def data_release(
     symbol: Symbol,
     start: str,
     name: Name = None,
     /,
     *,
-    reason: Annotated[str, Parameter(help="Why it is true, for the journal.")],
+    reason: Reason,
     state: State = None,
 ) -> int:
     """Believe the quarantined bar that begins at START: it comes as a slice, if it still can.
@@ -102,14 +113,16 @@ def data_release(
     return judge(resolve_daemon(name, state), "release", symbol, start, reason)
 
 
-@data_app.command(name="reject")
+@data_app.command(
+    name="reject", help_epilogue=examples('data reject NVDA 10:30 nvda --reason "a single print"')
+)
 def data_reject(
     symbol: Symbol,
     start: str,
     name: Name = None,
     /,
     *,
-    reason: Annotated[str, Parameter(help="Why it is false, for the journal.")],
+    reason: Reason,
     state: State = None,
 ) -> int:
     """Do not believe the quarantined bar that begins at START: it stays missing.
