@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,9 +68,15 @@ def write_check(state: Path, name: str, ended: int, *, success: bool, **details:
     path = folder / f"{name}.json"
     document = {"check": name, "success": success, "ended": iso_z(ended), **details}
     temporary = folder / f".{name}.{os.getpid()}"
-    temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    give_to_owner(temporary, folder)
-    temporary.replace(path)
+    try:
+        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        give_to_owner(temporary, folder)
+        temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk names no file
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,20 @@ def test_a_result_is_written_as_a_person_reads_it(tmp_path: Path) -> None:
         "steps": ["kill", "reset"],
     }
     assert [each.name for each in path.parent.iterdir()] == ["drill.json"]
+
+
+def test_what_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    write_check(tmp_path, "drill", WHEN, success=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # as a full disk: opened, not written
+    try:
+        with pytest.raises(OSError, match="File too large") as raised:
+            write_check(tmp_path, "drill", WHEN, success=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert raised.value.filename == str(tmp_path / "checks" / "drill.json")
+    assert [each.name for each in (tmp_path / "checks").iterdir()] == ["drill.json"]
+    assert json.loads((tmp_path / "checks" / "drill.json").read_text())["success"] is True
 
 
 def test_results_are_read_back_and_again_when_they_change(tmp_path: Path) -> None:
