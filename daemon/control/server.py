@@ -128,6 +128,9 @@ def _refusal(code: Exit, *lines: str) -> dict[str, Any]:
 
 def _has_gone(writer: asyncio.StreamWriter) -> bool:
     """Whether the other side is closed; one that only has no more to say (`nc -N`) waits on."""
+    connection = writer.get_extra_info("socket")
+    if connection is None or connection.fileno() < 0:  # closed on this side already
+        return True
     poll = select.poll()
-    poll.register(writer.get_extra_info("socket").fileno(), 0)
+    poll.register(connection.fileno(), 0)
     return any(event & select.POLLHUP for _, event in poll.poll(0))
