@@ -143,13 +143,15 @@ def _account(account: Document, symbol: str) -> Iterator[str]:
 def _limits(document: Document) -> Iterator[str]:
     if not document["limits"]:
         return
+    # What would have passed a limit is no use of it: the row that denied would look innocent.
+    denied = tuple(denial["reason"].lower() for denial in document["denials"])
     rows = [
         (
             one["name"],
             _measured(one["name"], one["current"]),
             _measured(one["name"], one["limit"]),
             f"{one['use']:.0%}",
-            one["action"],
+            one["action"] + (", and it denied" if one["name"].startswith(denied) else ""),
         )
         for one in document["limits"]
     ]

@@ -13,6 +13,7 @@ from daemon.core.events import Bar, Halt, Input, MarketSlice, Outcome, Pause
 from daemon.core.units import HOUR_NS, MINUTE_NS
 from daemon.errors import UsageError
 from daemon.journal.ledger import LedgerRow
+from daemon.reading.explain_text import explain_lines
 from daemon.reading.explain_verb import explanation
 from daemon.reading.journaled import journal_of
 from tests.harness import Quote
@@ -197,6 +198,10 @@ def test_a_denial_with_the_limit_it_broke(tmp_path: Path) -> None:
     )
     assert document["orders"] == []
     assert document["wanted"][0] == {"kind": "cancel", "order_id": 9}
+    lines = explain_lines(document, plain=True)
+    (row,) = (line for line in lines if "max_position_shares" in line)
+    assert row.endswith("0        150    0%  deny, and it denied")
+    assert sum("and it denied" in line for line in lines) == 1
 
 
 @pytest.mark.parametrize("command", [Pause, Halt])
