@@ -61,7 +61,7 @@ def test_all_that_comes_at_the_very_deadline_comes_in_time() -> None:
     assert day.due() == "10:31"  # the instant is not over
     assert day.bar("10:30", "10:31", "AMD") == []
     assert day.until("10:31") == ["10:31 slice 10:30 NVDA,AMD-MU"]
-    assert day.due() == "11:30"
+    assert day.due() == "11:32"  # if nothing of the next one comes until then
     assert day.bar("10:30", "10:31", "MU") == ["late slice 10:30 MU"]
 
 
