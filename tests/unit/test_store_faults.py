@@ -295,4 +295,5 @@ async def test_closing_is_bounded_where_the_disk_hangs(
     await hanging
     thread.join(TIMEOUT_S)
     assert not thread.is_alive()
-    assert check_state(tmp_path).last_seq == 2
+    # the one that was handed over may be stored after all, as after a crash; the next one never is
+    assert check_state(tmp_path).last_seq == 3
