@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.events import Dividend, Split, TargetPosition
+from daemon.core.events import Split, TargetPosition
 from daemon.strategies.sma_cross import SmaCross
 from tests.unit.portfolios import FixedPortfolio, market
 
@@ -87,23 +87,15 @@ def test_symbols_are_apart() -> None:
 
 def test_a_split_is_no_fall() -> None:
     closes = [100.0, 101.0, 102.0, 10.3]
-    split = Split("NVDA", 20240102, 10, 1)
-    dividend = Dividend("NVDA", 20240102, 20240102, 1)
     strategy = cross(2, 3)
     for close in closes[:3]:
         strategy.decide(market(close), {}, FLAT)
+    strategy.split(Split("NVDA", 20240102, 10, 1))
     # 10.1, 10.2, 10.3: (10.2 + 10.3)/2 > 10.2
-    after = strategy.decide(market(closes[3], actions=(dividend, split)), {}, FLAT)
+    after = strategy.decide(market(closes[3]), {}, FLAT)
     assert after == (TargetPosition("NVDA", 100, reason="fast_above_slow"),)
     unaware = cross(2, 3)
     assert quantities(unaware, closes)[-1] == 0
-
-
-def test_a_split_of_a_symbol_that_is_not_traded_changes_nothing() -> None:
-    strategy = cross(1, 2)
-    strategy.decide(market(10.0), {}, FLAT)
-    other = Split("OTHER", 20240102, 10, 1)
-    assert strategy.decide(market(11.0, actions=(other,)), {}, FLAT) is not None
 
 
 def test_warm_up_is_the_slow_length() -> None:
@@ -130,18 +122,15 @@ def test_equals_the_plain_definition(fast: int, more: int, events: list[int | tu
     strategy = cross(fast, slow)
     closes: deque[int] = deque(maxlen=slow)  # 1/10,000 dollar
     target: int | None = None
-    actions: tuple[Split, ...] = ()
     for event in events:
         if isinstance(event, tuple):
-            actions = (*actions, Split("NVDA", 20240102, event[0], 1))
+            strategy.split(Split("NVDA", 20240102, event[0], 1))
+            closes = deque((round(close / event[0]) for close in closes), slow)
             continue
-        for split in actions:
-            closes = deque((round(close / split.numerator) for close in closes), slow)
         closes.append(event * 1000)
         if len(closes) == slow:
             lead = sum(list(closes)[-fast:]) * slow - sum(closes) * fast
             target = 100 if lead > 0 else 0 if lead < 0 else target
-        intents = strategy.decide(market(event / 10, actions=actions), {}, FLAT)
+        intents = strategy.decide(market(event / 10), {}, FLAT)
         found = intents[0] if intents else None
         assert (found.quantity if isinstance(found, TargetPosition) else None) == target
-        actions = ()
