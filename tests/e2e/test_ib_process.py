@@ -82,7 +82,7 @@ def test_a_kill_works_while_it_waits_for_an_answer(shop: Workshop) -> None:
 
 def test_too_many_symbols_for_the_gateway_are_refused(shop: Workshop) -> None:
     symbols = ", ".join(f"S{number}" for number in range(6))
-    answer = shop.type(
+    answer = shop.process(
         "run", "--config", str(shop.config), "--state", str(shop.state),
         "--set", f"symbols=[{symbols}]", "--set", "bars.size=1m", "--set", "feed={kind: ib}",
     )  # fmt: skip

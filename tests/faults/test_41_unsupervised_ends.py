@@ -62,14 +62,19 @@ def hung(folder: Path, daemons: Daemons) -> Patient:
 
 
 def exit_code(daemon: Patient, pid: int) -> int:
-    """What its process has ended with: the thread that hangs keeps strace waiting beside it."""
+    """What its process has ended with: a thread that hangs may keep strace waiting beside it."""
     found: list[str] = []
 
     def is_over() -> bool:
-        found[:] = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        try:
+            found[:] = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        except FileNotFoundError:  # strace has seen its end as well, and ends with the same code
+            return True
         return found[0] == "Z"
 
     daemon.wait_for(is_over)
+    if not Path(f"/proc/{pid}").exists():
+        return daemon.wait()
     daemon.clean_up()
     return int(found[-1]) >> 8
 
