@@ -58,7 +58,7 @@ def test_at_random_moments_of_one_run(tmp_path: Path, daemons: Daemons, kills: i
             daemon.process.wait(rng.uniform(0, 0.2))
         daemon.kill_9()
         seen.append(check_no_turn_lost(daemon, undisturbed))
-    assert len(set(seen)) > kills // 2, f"it hardly traded in between: {seen}"
+    assert len(set(seen)) > kills // 4, f"it hardly traded in between: {seen}"
     daemon.start(wait=False)
     assert daemon.wait() == 0
     check_same_end(daemon, undisturbed)

@@ -19,6 +19,9 @@ from tests.faults.trouble import (
 
 SIGNALS = 400
 
+BETWEEN = ("latch", "the file HALT is there")
+"""What is known of a latch that is found between its making and the writing of its reason."""
+
 
 def test_four_hundred_signals(daemons: Daemons) -> None:
     daemon = daemons(pace="100000", settings=busy_settings())
@@ -59,8 +62,9 @@ def test_kills_from_everywhere_at_once(daemons: Daemons) -> None:
     assert (daemon.state / "HALT").read_text() == first
     assert daemon.stop() == 0
     ((source, reason),) = daemon.query("SELECT source, reason FROM commands")
-    assert f"source {source}\n" in first
-    assert f"reason {reason}" in first
+    if (source, reason) != BETWEEN:
+        assert f"source {source}\n" in first
+        assert f"reason {reason}" in first
     check_no_order_after_it(turns_of(daemon))
     check_verified(daemon)
 
