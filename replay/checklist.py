@@ -145,8 +145,7 @@ def _data(looked: Looked) -> tuple[str, str]:
         elsewhere = config.tape is not None and config.tape.path is not None
         if elsewhere and not isinstance(config.feed, IbFeedConfig):
             return NOT_THERE, "the bars of this config are not kept in the data folder"
-        adjustment = "splits" if config.tape is None else config.tape.adjustment
-        wanted = Wanted(tuple(config.symbols), config.bars.size, config.bars.grid, adjustment)
+        wanted = Wanted.by(config)
     calendar = load_calendar(state)
     found = health(folder, wanted, calendar, state, now=now)
     if not found:

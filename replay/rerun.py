@@ -11,12 +11,12 @@ from typing import Any
 from daemon.assembly import open_account
 from daemon.config import Config
 from daemon.core.events import MarketSlice, Prediction
-from daemon.core.outputs import StateChanged
 from daemon.core.trading_state import HoldSource
 from daemon.core.turn import Turn
 from daemon.fees import load_fee_tables
-from daemon.journal.codec import decode_command, decode_outputs
+from daemon.journal.codec import decode_command
 from daemon.journal.reader import JournalReader, TurnRow
+from daemon.live.recovery import strategy_failures
 from daemon.pipeline import Pipeline
 from daemon.strategies.loader import build_strategy
 from replay.feed import ReplayFeed, Window
@@ -86,21 +86,21 @@ def rerun(reader: JournalReader, recorded: Sequence[TurnRow], config: Config) ->
     predictor = None
     if config.model is not None:
         predictor = JournaledPredictions(read_predictions(reader))
-    kept = _Kept()
+    kept, actions = _Kept(), actions_of(manifest)
     pipeline = Pipeline(
         account,
         strategy,
         predictor,
         kept,
-        failed=_strategy_failures(recorded),
-        remake=remaker(config, strategy),
+        failed=strategy_failures(row for row in recorded if HoldSource.STRATEGY in row.outputs),
+        remake=remaker(config, strategy, actions),
     )
     feed = ReplayFeed(
         config.symbols,
         read_bars(reader, config.symbols),
         sessions,
         Window(**manifest["window"]),
-        actions=actions_of(manifest),
+        actions=actions,
         commands=[decode_command(row.input) for row in recorded if row.input is not None],
     )
     run_turns(pipeline, feed)
@@ -111,16 +111,3 @@ def config_base(manifest: dict[str, Any], run: Path) -> Path:
     """The folder the config's relative paths and strategies are relative to."""
     path = manifest.get("config_path")
     return Path(path).parent if path else run
-
-
-def _strategy_failures(recorded: Sequence[TurnRow]) -> dict[int, str]:
-    found = {}
-    for row in recorded:
-        if HoldSource.STRATEGY not in row.outputs:
-            continue
-        for output in decode_outputs(row.outputs):
-            if not isinstance(output, StateChanged) or output.lifted:
-                continue
-            if output.source == HoldSource.STRATEGY:
-                found[row.seq] = output.reason
-    return found

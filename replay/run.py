@@ -162,8 +162,8 @@ def play(
         adjustment=adjustment,
         splits=[action for action in inputs.actions if isinstance(action, Split)],
     )
-    recorder = Recorder(writer)
-    remake = remaker(config, inputs.strategy)
+    recorder, actions = Recorder(writer), applied_actions(inputs)
+    remake = remaker(config, inputs.strategy, actions)
     pipeline = Pipeline(account, inputs.strategy, inputs.predictor, recorder, remake=remake)
     feed = ReplayFeed(
         config.symbols,
@@ -173,7 +173,7 @@ def play(
             for session in inputs.sessions
         ),
         inputs.window,
-        actions=applied_actions(inputs),
+        actions=actions,
         quarantined={symbol: tape.quarantined(symbol) for symbol in config.symbols},
         chunk_bars=chunk_bars,
     )
@@ -182,12 +182,15 @@ def play(
     return Played(inputs, account, pipeline, feed, recorder, wall_seconds)
 
 
-def remaker(config: Config, strategy: Strategy) -> Callable[[], Strategy] | None:
+def remaker(
+    config: Config, strategy: Strategy, actions: Sequence[CorporateAction]
+) -> Callable[[], Strategy] | None:
     """What makes the strategy anew at a split; None for one that takes splits, or needs no bars.
 
-    Where nothing is made anew nothing that was seen need be kept.
+    None without a split as well: where nothing is made anew nothing that was seen need be kept.
     """
-    if takes_splits(strategy) or not strategy.warmup_bars:
+    splits = any(isinstance(action, Split) for action in actions)
+    if not splits or takes_splits(strategy) or not strategy.warmup_bars:
         return None
     return partial(build_strategy, config.strategy_class, config.strategy_params, config.symbols)
 

@@ -14,7 +14,7 @@ from daemon.paths import resolve_state
 if TYPE_CHECKING:
     from daemon.config import Config
     from daemon.data.folder import DataFolder
-    from daemon.data.history import History, Wanted
+    from daemon.data.history import History
     from daemon.data.progress import Progress
     from daemon.feeds.calendar import Calendar
 
@@ -41,13 +41,6 @@ def config_of(config: Path | None, state: Path) -> Config | None:
     return None if config is None else load_config(config, (), state=state)
 
 
-def _wanted(config: Config) -> Wanted:
-    from daemon.data.history import Wanted
-
-    adjustment = config.tape.adjustment if config.tape is not None else "splits"
-    return Wanted(tuple(config.symbols), config.bars.size, config.bars.grid, adjustment)
-
-
 def _date(name: str, text: str | None) -> int | None:
     from daemon.feeds.times import parse_date
 
@@ -57,6 +50,12 @@ def _date(name: str, text: str | None) -> int | None:
         return parse_date(text)
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from error
+
+
+def place_of(state: str | None, config: Path | None) -> tuple[Path, DataFolder]:
+    """The state directory of the options of a verb, and its data folder."""
+    path = resolve_state(state)
+    return path, folder_of(path, config_of(config, path))
 
 
 # --- getting bars ---------------------------------------------------------------------------------
@@ -149,6 +148,7 @@ def data_update(
     source
         Take bars from this file ({symbol}: the symbol), read as the config's tape section says.
     """
+    from daemon.data.history import Wanted
     from daemon.data.update_verb import data_update as run
     from daemon.feeds.calendar import load_calendar
 
@@ -161,7 +161,7 @@ def data_update(
     return run(
         path,
         folder_of(path, loaded),
-        _wanted(loaded),
+        Wanted.by(loaded),
         lambda progress: _history(loaded, source, calendar, path, progress),
         calendar,
         since=_date("--since", since),
@@ -240,6 +240,7 @@ def data_check(  # noqa: PLR0913 - one parameter an option
     """
     path = resolve_state(state)
     if file is None:
+        from daemon.data.history import Wanted
         from daemon.feeds.calendar import load_calendar
         from replay.data_health import Only, data_check_all
 
@@ -248,7 +249,7 @@ def data_check(  # noqa: PLR0913 - one parameter an option
         if (grid or timezone) is not None or dialect != "auto":
             raise UsageError("--grid, --timezone and --dialect are about a FILE: which one?")
         loaded = config_of(config, path)
-        wanted = None if loaded is None else _wanted(loaded)
+        wanted = None if loaded is None else Wanted.by(loaded)
         folder, calendar = folder_of(path, loaded), load_calendar(path)
         only = Only(symbol and symbol.upper(), size)
         return data_check_all(
@@ -289,8 +290,7 @@ def data_show(
     """
     from daemon.data.show_verb import data_show as show
 
-    path = resolve_state(state)
-    return show(path, folder_of(path, config_of(config, path)), symbol, size, last, as_json=json)
+    return show(*place_of(state, config), symbol, size, last, as_json=json)
 
 
 @data_app.command(name="diff", help_epilogue=examples("data diff NVDA --json"))
@@ -306,8 +306,7 @@ def data_diff(
     """What bars were said to be when they were seen, and what later; exit 1 if any was revised."""
     from daemon.data.diff_verb import data_diff as diff
 
-    path = resolve_state(state)
-    return diff(path, folder_of(path, config_of(config, path)), symbol, size, as_json=json)
+    return diff(*place_of(state, config), symbol, size, as_json=json)
 
 
 @data_app.command(
@@ -348,8 +347,7 @@ def data_correct(  # noqa: PLR0913 - one parameter an option
     from daemon.data.corrections import Correction
     from daemon.feeds.calendar import load_calendar
 
-    path = resolve_state(state)
+    path, folder = place_of(state, config)
     given = (open_, high, low, close)
     correction = Correction(symbol, size or "", 0, remove, *given, volume, None, reason)
-    folder = folder_of(path, config_of(config, path))
     return correct(path, folder, correction, start, load_calendar(path))

@@ -7,11 +7,14 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from daemon.cli.common import Json, Name, Reason, State, data_app, examples
-from daemon.cli.data import DataConfig, Symbol, config_of, folder_of
+from daemon.cli.data import DataConfig, Symbol, place_of
 from daemon.errors import UsageError
-from daemon.paths import resolve_daemon, resolve_state
+from daemon.paths import resolve_daemon
 
 Date = Annotated[str | None, Parameter(metavar="DATE")]
+BarStart = Annotated[
+    str, Parameter(help="When the bar begins, exchange time unless a zone is given.")
+]
 
 action_app = App(name="action", help="Splits and dividends.")
 data_app.command(action_app)
@@ -57,7 +60,7 @@ def action_add(
     from daemon.data.action_verb import action_add as add
     from daemon.feeds.calendar import load_calendar
 
-    path = resolve_state(state)
+    path, folder = place_of(state, config)
     if kind == "split":
         if (ex or pay) is not None:
             raise UsageError("a split has --effective, not --ex or --pay")
@@ -66,7 +69,7 @@ def action_add(
         if effective is not None:
             raise UsageError("a dividend has --ex and --pay, not --effective")
         cells = dividend_of(symbol, value, ex, pay)
-    return add(path, folder_of(path, config_of(config, path)), cells, load_calendar(path))
+    return add(path, folder, cells, load_calendar(path))
 
 
 @action_app.command(name="list", help_epilogue=examples("data action list NVDA --json"))
@@ -81,8 +84,7 @@ def action_list(
     """The splits and dividends that are listed, of one symbol or all."""
     from daemon.data.action_verb import list_actions
 
-    path = resolve_state(state)
-    return list_actions(path, folder_of(path, config_of(config, path)), symbol, as_json=json)
+    return list_actions(*place_of(state, config), symbol, as_json=json)
 
 
 # --- quarantined bars of a running daemon ---------------------------------------------------------
@@ -94,20 +96,14 @@ def action_list(
 )
 def data_release(
     symbol: Symbol,
-    start: str,
+    start: BarStart,
     name: Name = None,
     /,
     *,
     reason: Reason,
     state: State = None,
 ) -> int:
-    """Believe the quarantined bar that begins at START: it comes as a slice, if it still can.
-
-    Parameters
-    ----------
-    start
-        When the bar begins, exchange time unless a zone is given.
-    """
+    """Believe the quarantined bar that begins at START: it comes as a slice, if it still can."""
     from daemon.data.judge_verb import judge
 
     return judge(resolve_daemon(name, state), "release", symbol, start, reason)
@@ -118,20 +114,14 @@ def data_release(
 )
 def data_reject(
     symbol: Symbol,
-    start: str,
+    start: BarStart,
     name: Name = None,
     /,
     *,
     reason: Reason,
     state: State = None,
 ) -> int:
-    """Do not believe the quarantined bar that begins at START: it stays missing.
-
-    Parameters
-    ----------
-    start
-        When the bar begins, exchange time unless a zone is given.
-    """
+    """Do not believe the quarantined bar that begins at START: it stays missing."""
     from daemon.data.judge_verb import judge
 
     return judge(resolve_daemon(name, state), "reject", symbol, start, reason)

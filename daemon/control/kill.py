@@ -34,9 +34,9 @@ def kill(state: Path, *, reason: str, flatten: bool) -> int:
     acknowledged in time (it is latched all the same).
     """
     print(f"state   {state}")
-    latch = Latch(state)
+    latch, reason = Latch(state), reason or "papertape kill"
     already = latch.is_set() and (latch.wants_flat() or not flatten)
-    process = _thrown(latch, reason or "papertape kill", flatten=flatten)
+    process = _thrown(latch, reason, flatten=flatten)
     if process is None:
         print("the daemon is down: it will start HALTED (`papertape reset --reason TEXT` lifts it)")
         return Exit.OK
@@ -53,7 +53,7 @@ def kill(state: Path, *, reason: str, flatten: bool) -> int:
             _say_positions(state, flatten=flatten)
             return Exit.OK
         if owner_of(state) is None:
-            return _ended(latch, reason or "papertape kill", flatten=flatten)
+            return _ended(latch, reason, flatten=flatten)
         time.sleep(LOOK_EVERY_S)
     done = "latched" if latch.is_set() else "told"
     raise BusyError(

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from daemon.config.models import BAR_FILE_WORDS
 from daemon.data.replacing import finish, not_written
 from daemon.errors import BusyError, UsageError
-from daemon.owner import give_to_owner, make_folder
+from daemon.writing import give_to_owner, make_folder
 
 _NAME = re.compile(rf"(.+)_({'|'.join(BAR_FILE_WORDS.values())})\.csv")
 _SIZES = {word: size for size, word in BAR_FILE_WORDS.items()}

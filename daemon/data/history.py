@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from daemon.core.events import Bar
 from daemon.errors import BusyError
+
+if TYPE_CHECKING:
+    from daemon.config import Config
 
 
 class HistoryAwayError(BusyError):
@@ -54,3 +57,9 @@ class Wanted(NamedTuple):
     size: str
     grid: str
     adjustment: str
+
+    @classmethod
+    def by(cls, config: Config) -> Wanted:
+        """What a config trades."""
+        adjustment = "splits" if config.tape is None else config.tape.adjustment
+        return cls(tuple(config.symbols), config.bars.size, config.bars.grid, adjustment)

@@ -7,14 +7,13 @@ what an interrupted job could not, or drops what it had not yet decided.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from daemon.control.latch import sync_directory
 from daemon.errors import NotPermittedError, PapertapeError, RefusedError
-from daemon.owner import give_to_owner, make_folder
+from daemon.writing import make_folder, write_beside
 
 DECIDED = ".decided"
 """The list: one name a line, after a plus what has a new content, after a minus what goes."""
@@ -25,7 +24,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
     data = content.encode() if isinstance(content, str) else content
     try:
         make_folder(path.parent)
-        _write_new(path, data)
+        write_beside(_new(path), path, data)
         _new(path).replace(path)
         sync_directory(path.parent)
     except OSError as error:
@@ -45,10 +44,10 @@ def write_together(contents: Mapping[Path, str | None]) -> None:
         for path, content in contents.items():
             at = path
             if content is not None:
-                _write_new(path, content.encode())
+                write_beside(_new(path), path, content.encode())
         at = folder / DECIDED
         marked = ("-+"[content is not None] + path.name for path, content in contents.items())
-        _write_new(at, "".join(f"{line}\n" for line in marked).encode())
+        write_beside(_new(at), at, "".join(f"{line}\n" for line in marked).encode())
         sync_directory(folder)
         _new(at).replace(at)
         sync_directory(folder)
@@ -95,14 +94,3 @@ def not_written(path: Path, error: OSError) -> PapertapeError:
 
 def _new(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    new = _new(path)
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    if path.exists():
-        new.chmod(path.stat().st_mode & 0o777)
-    give_to_owner(new, path if path.exists() else path.parent)

@@ -10,7 +10,6 @@ as UTC without a word.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ from msgspec.structs import replace
 from daemon.errors import Exit, PapertapeError, RefusedError
 from daemon.feeds.calendar import FIRST_DATE, Facts, installed_version
 from daemon.feeds.times import date_text
-from daemon.owner import give_to_owner, make_folder
+from daemon.writing import replace_file
 
 
 def main(arguments: list[str]) -> int:
@@ -74,15 +73,8 @@ def build(name: str, last_year: int) -> Facts:
 
 
 def write(facts: Facts, file: Path) -> None:
-    """Write the facts and their hash under a temporary name, then rename."""
-    make_folder(file.parent)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(encode(replace(facts, sha256=facts.hashed())))
-        give_to_owner(temporary, file.parent)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write the facts and their hash, whole or not at all."""
+    replace_file(file, encode(replace(facts, sha256=facts.hashed())))
 
 
 def _epoch_seconds(column: Any) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections import Counter
@@ -26,8 +25,8 @@ from daemon.feeds.times import (
     wall_ns,
     zone_text,
 )
-from daemon.owner import give_to_owner, make_folder
 from daemon.text_table import counted, table
+from daemon.writing import replace_file
 
 PACKAGE = "exchange_calendars"
 SESSIONS_SHOWN = 10
@@ -221,18 +220,7 @@ def _known(calendar: Calendar, overlay: Overlay, date: int, early_close: str | N
 
 def _write(file: Path, text: str) -> None:
     """The whole new file or the old one: a calendar that is half written would stop a daemon."""
-    make_folder(file.parent)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with temporary.open("w", encoding="utf-8") as made:
-            made.write(text)
-            made.flush()
-            os.fsync(made.fileno())
-        if file.exists():
-            temporary.chmod(file.stat().st_mode & 0o777)
-        give_to_owner(temporary, file.parent)
-        temporary.replace(file)
+        replace_file(file, text.encode())
     except PermissionError as error:
         raise RefusedError(f"{file}: cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

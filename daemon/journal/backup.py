@@ -19,8 +19,8 @@ from daemon.journal.integrity import JournalEnds, check_file
 from daemon.journal.mark import End, MarkFile
 from daemon.journal.readonly import ReadOnlyFile
 from daemon.journal.tables import MARKED, SEGMENTS, TURNS
-from daemon.owner import give_to_owner
 from daemon.state_directory import JOURNAL, MARK
+from daemon.writing import give_to_owner
 
 ARCHIVE = "archive"
 REASON = "reason.txt"

@@ -201,7 +201,7 @@ def rerun(
         setup.strategy,
         predictor,
         played,
-        strategy_failures(reader, segment.segment),
+        strategy_failures(reader.turns_with(f'"{HoldSource.STRATEGY}"', segment.segment)),
         gate=played,
         seq=segment.first_seq - 1,
         remake=setup.remake_strategy,
@@ -257,10 +257,10 @@ def _of(symbols: frozenset[str], market: MarketSlice) -> MarketSlice:
     )
 
 
-def strategy_failures(reader: JournalReader, segment: int) -> dict[int, str]:
-    """The turns in which the strategy raised, with what it said: it is not asked again there."""
+def strategy_failures(rows: Iterable[TurnRow]) -> dict[int, str]:
+    """Those turns in which the strategy raised, with what it said: it is not asked again there."""
     found = {}
-    for row in reader.turns_with(f'"{HoldSource.STRATEGY}"', segment):
+    for row in rows:
         for output in decode_outputs(row.outputs):
             if not isinstance(output, StateChanged) or output.lifted:
                 continue

@@ -9,16 +9,14 @@ read counts as a check that failed when the file was written.
 from __future__ import annotations
 
 import json
-import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daemon.core.units import HOUR_NS, SECOND_NS
 from daemon.errors import RefusedError
 from daemon.feeds.times import iso_z, parse_iso
-from daemon.owner import give_to_owner, make_folder
+from daemon.writing import replace_file
 
 if TYPE_CHECKING:
     from daemon.feeds.calendar import Calendar
@@ -63,20 +61,9 @@ class CheckResult(NamedTuple):
 def write_check(state: Path, name: str, ended: int, *, success: bool, **details: Any) -> Path:
     """Replace the result of a check; `details` are kept with it, as JSON."""
     assert _NAME.fullmatch(name), f"not a name of a check: {name}"
-    folder = state / FOLDER
-    make_folder(folder)
-    path = folder / f"{name}.json"
+    path = state / FOLDER / f"{name}.json"
     document = {"check": name, "success": success, "ended": iso_z(ended), **details}
-    temporary = folder / f".{name}.{os.getpid()}"
-    try:
-        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        give_to_owner(temporary, folder)
-        temporary.replace(path)
-    except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk names no file
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    replace_file(path, (json.dumps(document, indent=2) + "\n").encode())
     return path
 
 

@@ -56,9 +56,7 @@ def _fills(journal: Journaled, date: int | None) -> Document:
 def _trades(journal: Journaled, date: int | None) -> Document:
     if journal.now is None:
         return {"trades": []}
-    from daemon.live.opening import (
-        folded,  # it brings the config's libraries, which others do not need
-    )
+    from daemon.live.opening import folded  # it brings libraries that others do not need
     from daemon.reading.profit import portfolio_of
 
     values, _ = folded(journal.reader, journal.segments[-1])

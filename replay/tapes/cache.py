@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from daemon.errors import RefusedError
-from daemon.owner import give_to_owner, make_folder
+from daemon.writing import give_to_owner, make_folder
 from replay.tapes.model import Facts, Loaded
 
 LOADER_VERSION = 2
