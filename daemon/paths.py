@@ -46,7 +46,11 @@ def resolve_daemon(name: str | None, option: str | None) -> Path:
     there = daemons()
     if len(there) == 1:
         return there[0]
-    first = "which daemon? give its NAME or --state DIR" if there else "no daemon found"
+    first = (
+        "which daemon? give its NAME or --state DIR"
+        if there
+        else "no daemon found: give --state DIR"
+    )
     raise UsageError(f"{first} (./state holds no {JOURNAL})", *_found())
 
 
