@@ -5,6 +5,7 @@
     with stage.held():             # a process at `pace: 1`: an hour passes before bar 2 is there,
         stage.say("pause")         # so that this comes in bar 2, seconds after its start
     stage.play()                   # the rest of the tape
+    stage.hold()                   # as `held`, for a SIGKILL in that hour
 
 Bar i is the i-th expected bar from the session `first` on, seven a full session. Quotes are
 (open, high, low, close[, volume]) in dollars; a plan says, by the number of a bar, what the
@@ -166,6 +167,13 @@ class Stage(Daemon):
                 (self.folder / name).touch()
         self.shop.strategy("plan", STRATEGY + "\nPLAN = {\n" + "".join(lines) + "}\n")
 
+    def write_predictions(self, values: Sequence[float]) -> None:
+        """What the model says of AAA at the end of each bar; nan is a failure."""
+        lines = [f"{self.end(number)},AAA,{value}\n" for number, value in enumerate(values)]
+        text = "ts,symbol,value\n" + "".join(lines)
+        (self.folder / "predictions.csv").write_text(text, encoding="utf-8")
+        self.write_config(model="{kind: recorded, path: predictions.csv}")
+
     def end(self, number: int) -> str:
         """The end of a bar, as in files."""
         return next(
@@ -210,14 +218,18 @@ class Stage(Daemon):
     @contextmanager
     def held(self) -> Iterator[Stage]:
         """A daemon for which the next bar is an hour away; stopped in order at the end."""
-        self.settings["feed"] = "{kind: tape, pace: 1}"
-        self.start()
-        assert not self.ended, self.log()[-4000:]
+        self.hold()
         try:
             yield self
             assert self.stop() == 0
         finally:
             self.clean_up()
+
+    def hold(self) -> None:
+        """Start to wait for a bar that is an hour away; see `held`."""
+        self.settings["feed"] = "{kind: tape, pace: 1}"
+        self.start()
+        assert not self.ended, self.log()[-4000:]
 
     def proved(self) -> bool:
         """Whether `verify` finds the journal equal."""

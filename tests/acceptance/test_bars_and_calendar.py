@@ -27,7 +27,7 @@ def test_a_half_day_ends_at_one_and_its_silence_is_normal(tmp_path: Path) -> Non
     """
     plan = {2: BUY, 3: "TargetPosition('AAA', 20)", 4: "TargetPosition('AAA', 20)"}
     made = Stage(tmp_path / "stage", {"AAA": ramp(6)}, plan, first=20240703, last=20240708)
-    assert made.starts[3:5] == [made.starts[0] + 3 * 3600 * 10**9, made.starts[4]]
+    assert made.starts[3] == made.starts[0] + 3 * 3600 * 10**9
     assert made.start_of(4) == "2024-07-05T13:30:00Z"
     made.play(
         pace=FAST,
@@ -182,11 +182,11 @@ def test_a_stop_fills_in_a_bar_that_came_late(uneven: Stage) -> None:
 # --- bars set aside -------------------------------------------------------------------------------
 
 ASIDE = "{kind: quarantine, bar: 2024-01-02 11:30}"
-AWAY = "{kind: lost, at: 2024-01-02 12:40, for_s: 900000}"
+AWAY = "{kind: lost, at: 2024-01-02 12:40, for_s: 30000000}"  # for longer than a test takes
 
 
 def aside(folder: Path) -> Stage:
-    """Bar 2 cannot be true, and bar 3 is an hour away; 10 ordered at bar 1 wait for data."""
+    """Bar 2 cannot be true, and bar 3 never comes; 10 ordered at bar 1 wait for data."""
     made = Stage(folder / "stage", {"AAA": ramp(8)}, {1: BUY, 2: "TargetPosition('AAA', 20)"})
     made.settings["feed"] = f"{{kind: tape, pace: 36000, faults: [{ASIDE}, {AWAY}]}}"
     made.start()

@@ -105,6 +105,7 @@ class Played:
     def __init__(self, stage: Stage, case: Case) -> None:
         self.words, self.moves, self.denials, self.equity = case
         self.stage = stage
+        self.state = {"pause": "PAUSED", "reduce": "REDUCING"}.get(self.words[0], "HALTED")
         with stage.held():
             self.said = stage.done(*self.words, "--reason", "because")
             self.status = stage.read("status")
@@ -157,9 +158,8 @@ def test_the_command_has_an_instant_in_the_bar(played: Played) -> None:
 
 
 def test_orders_the_command_ended_say_so(played: Played) -> None:
-    state = {"pause": "PAUSED", "reduce": "REDUCING"}.get(played.words[0], "HALTED")
-    assert played.stage.orders("CCC") == [("explicit", "cancelled", state)]
-    halted = state == "HALTED"
+    assert played.stage.orders("CCC") == [("explicit", "cancelled", played.state)]
+    halted = played.state == "HALTED"
     stop, limit = played.stage.orders("BBB")[1], played.stage.orders("GGG")[1]
     assert stop == (
         ("protective", "cancelled", "HALTED") if halted else ("protective", "filled", "")
@@ -189,12 +189,11 @@ def test_status_shows_what_fills_nevertheless(played: Played) -> None:
 
 
 def test_status_names_state_and_hold(played: Played) -> None:
-    state = {"pause": "PAUSED", "reduce": "REDUCING"}.get(played.words[0], "HALTED")
-    assert played.status["state"] == state
+    assert played.status["state"] == played.state
     ((source, level, reason),) = [
         (hold["source"], hold["level"], hold["reason"]) for hold in played.status["holds"]
     ]
-    assert (source, level, reason) == ("operator", state, "because")
+    assert (source, level, reason) == ("operator", played.state, "because")
     assert played.status["flattening"] is (played.words[-1] == "--flatten")
 
 

@@ -90,7 +90,7 @@ def test_a_config_that_is_wrong_is_78(down: Stage, tmp_path: Path, text: str) ->
 
 def test_a_config_that_is_not_there(down: Stage, tmp_path: Path) -> None:
     answer = down.shop.type("run", "--config", str(tmp_path / "none.yaml"))
-    assert answer.code in {2, 78}
+    assert answer.code == 78
     assert str(tmp_path / "none.yaml") in answer.lines[0]
 
 
@@ -121,7 +121,7 @@ def test_state_goes_before_the_environment_and_that_before_the_folder(
     third = down.twin(tmp_path / "third")
     monkeypatch.chdir(third.folder)
     kind = down.shop.type
-    assert first_line(kind("status")) in {"state", "./state", str(third.state)}
+    assert first_line(kind("status")) == str(third.state)
     monkeypatch.setenv("STATE_DIRECTORY", str(down.state))
     assert first_line(kind("status")) == str(down.state)
     monkeypatch.setenv("PAPERTAPE_STATE", str(up.state))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -92,14 +91,17 @@ HOLDS = [
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    return live(begun(tmp_path_factory.mktemp("week")), BARS - 1)
+
+
+def begun(folder: Path) -> Stage:
     quotes = {"AAA": [flat(100.0 + i) for i in range(BARS)]}
     plan = {bar: f"TargetPosition('AAA', {wanted})" for bar, wanted in TARGETS.items()}
-    made = Stage(tmp_path_factory.mktemp("week") / "stage", quotes, plan)
-    return made.play(pace=FAST, faults=" ".join(FAULTS.split()))
+    return Stage(folder / "stage", quotes, plan)
 
 
-def seen(stage: Stage, sql: str) -> list[tuple[Any, ...]]:
-    return stage.query(sql)
+def live(stage: Stage, to: int) -> Stage:
+    return stage.play(to, pace=FAST, faults=" ".join(FAULTS.split()))
 
 
 def new_york(instant: str) -> str:
@@ -125,13 +127,13 @@ def test_the_ledger_has_each_bar_that_was_not_simply_received(week: Stage) -> No
 
 def test_the_ledger_says_how_late(week: Stage) -> None:
     """61, 119, 180; bar 16 at 12:45; bars 23 and 24 at 14:15; bar 34 at 16:05."""
-    found = seen(week, "SELECT start, reason FROM gaps WHERE outcome = 'backfilled'")
+    found = week.query("SELECT start, reason FROM gaps WHERE outcome = 'backfilled'")
     late = {week.number(start): int(reason.split(" s ")[0]) for start, reason in found}
     assert late == {2: 61, 4: 119, 5: 180, 16: 900, 23: 6300, 24: 2700, 34: 300}
 
 
 def test_the_feeds_holds_have_their_hours(week: Stage) -> None:
-    found = seen(week, "SELECT ts, state, source, lifted FROM state_changes")
+    found = week.query("SELECT ts, state, source, lifted FROM state_changes")
     assert {source for _, _, source, _ in found} == {"feed"}
     times = [new_york(ts) for ts, *_ in found]
     assert list(zip(times[::2], times[1::2], strict=True)) == HOLDS
@@ -140,7 +142,7 @@ def test_the_feeds_holds_have_their_hours(week: Stage) -> None:
 
 def test_silence_when_nothing_is_due_is_normal(week: Stage) -> None:
     """Nothing came from Friday 17:00 to Monday 00:33, and nothing was due."""
-    events = seen(week, "SELECT ts, event FROM feed_events")
+    events = week.query("SELECT ts, event FROM feed_events")
     weekend = [e for ts, e in events if "2024-01-05T21:30" < ts < "2024-01-08T17:00"]
     assert weekend == []
     quiet, away = ["silent", "alive"], ["lost", "restored"]
@@ -148,7 +150,7 @@ def test_silence_when_nothing_is_due_is_normal(week: Stage) -> None:
 
 
 def test_each_bar_is_one_slices_and_none_twice(week: Stage) -> None:
-    found = seen(week, "SELECT start, close, outcome FROM bars ORDER BY seq")
+    found = week.query("SELECT start, close, outcome FROM bars ORDER BY seq")
     numbers = [week.number(start) for start, _, _ in found]
     assert numbers == [i for i in range(BARS) if i not in {8, 11, 30}]
     assert [close for _, close, _ in found] == [100.0 + i for i in numbers]  # 250 is nowhere
@@ -166,13 +168,13 @@ def test_a_missing_bar_has_a_row_of_equity_with_the_mark_carried(week: Stage) ->
 
 
 def test_fills_after_a_gap_are_known_for_it(week: Stage) -> None:
-    found = seen(week, "SELECT json_extract(body, '$.effective') FROM outputs WHERE type = 'Fill'"
+    found = week.query("SELECT json_extract(body, '$.effective') FROM outputs WHERE type = 'Fill'"
                  " AND json_extract(body, '$.after_gap')")  # fmt: skip
     assert [week.starts.index(effective) for (effective,) in found] == [9, 12, 31]
 
 
 def test_a_session_has_its_two_ticks_whatever_the_feed_does(week: Stage) -> None:
-    found = seen(week, "SELECT instant, json_extract(input, '$.kind') FROM turns "
+    found = week.query("SELECT instant, json_extract(input, '$.kind') FROM turns "
                  "WHERE kind = 'tick' ORDER BY seq")  # fmt: skip
     days = [week.starts[7 * day] for day in range(6)]
     half_past_six = 6 * 3600 * 10**9 + 1800 * 10**9
@@ -203,21 +205,19 @@ def test_the_as_lived_record_plays_again(week: Stage) -> None:
     assert week.proved()
     out = week.folder / "report"
     week.done("report", "--out", str(out))
-    assert [(row["state"], row["ts"]) for row in rows(out / "state_changes.csv")] == seen(
-        week, "SELECT state, ts FROM state_changes"
+    assert [(row["state"], row["ts"]) for row in rows(out / "state_changes.csv")] == week.query(
+        "SELECT state, ts FROM state_changes"
     )
     ends = [(bar, outcome) for bar, outcome in LEDGER if (bar, outcome) != (30, "missing")]
     assert [(week.number(row["start"]), row["outcome"]) for row in rows(out / "gaps.csv")] == ends
     assert [float(row["equity"]) for row in rows(out / "equity.csv")] == week.equity()
 
 
-def test_a_restart_at_any_point_lives_the_same_week(week: Stage, tmp_path: Path) -> None:
+def test_a_restart_in_a_silence_lives_the_same_week(tmp_path: Path) -> None:
     """Stopped in order in the silence of 5 January, it trades the same."""
-    quotes = {"AAA": [flat(100.0 + i) for i in range(BARS)]}
-    plan = {bar: f"TargetPosition('AAA', {wanted})" for bar, wanted in TARGETS.items()}
-    made = Stage(tmp_path / "stage", quotes, plan)
+    made = begun(tmp_path)
     for bar in (23, BARS - 1):
-        made.play(bar, pace=FAST, faults=" ".join(FAULTS.split()))
+        live(made, bar)
     assert made.fills() == FILLS
     assert made.denials() == DENIALS
     assert made.proved()

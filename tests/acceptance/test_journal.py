@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.stage import Stage, flat
+from tests.replay.tampering import execute
 
 LATE_END = 1_704_216_600 * 10**9
 """The end of bar 2: 12:30 in New York on 2 January 2024."""
@@ -78,55 +76,87 @@ def test_the_views_tell_one_story(lived: Stage) -> None:
 
 # --- changed by somebody --------------------------------------------------------------------------
 
-# 18 turns; turn 14 is a slice of the second session
+# a change, and what `verify` says of it; 18 turns, turn 14 is a slice of the second session
+TURN_14 = "turns: seq 14 is not what was written"
+GAP = "ledger: entry 3 is not what was written"
 CHANGES = {
-    "an output": "UPDATE turns SET outputs = replace(outputs, '[', '[ ') WHERE seq = 14",
-    "an input": "UPDATE turns SET input = replace(input, ',', ', ') WHERE seq = 14",
-    "an instant": "UPDATE turns SET instant = instant + 1 WHERE seq = 14",
-    "a kind": "UPDATE turns SET kind = 'tick' WHERE seq = 14",
-    "an equity": "UPDATE turns SET equity = equity + 1 WHERE kind = 'slice' AND seq = 5",
-    "a look at the gate": "UPDATE turns SET gate = 0 WHERE seq = 14",
-    "a prediction": "UPDATE turns SET predictions = '[]' WHERE seq = 14",
-    "a turn's segment": "UPDATE turns SET segment = 1 WHERE seq = 18",
-    "a hash": "UPDATE turns SET hash = x'00' WHERE seq = 14",
-    "a turn taken out": "DELETE FROM turns WHERE seq = 14",
-    "the last turn taken out": "DELETE FROM turns WHERE seq = 18",
-    "a ledger's outcome": "UPDATE ledger SET outcome = 'received' WHERE kind = 'gap'",
-    "a ledger's detail": "UPDATE ledger SET detail = detail || '.' WHERE kind = 'gap'",
-    "a ledger's start": "UPDATE ledger SET start = start + 1 WHERE kind = 'gap'",
-    "a ledger's row taken out": "DELETE FROM ledger WHERE kind = 'gap'",
-    "a closing's account": "UPDATE closings SET account = replace(account, '1', '2')",
-    "a closing taken out": "DELETE FROM closings WHERE closing = 1",
-    "a segment's opening": "UPDATE segments SET opening = replace(opening, '1', '2')",
-    "a segment's manifest": "UPDATE segments SET manifest = replace(manifest, 'acc', 'aac')",
-    "a segment's reason": "UPDATE segments SET reason = 'none' WHERE segment = 2",
-    "a segment's first turn": "UPDATE segments SET first_seq = first_seq + 1 WHERE segment = 2",
+    "an output": ("UPDATE turns SET outputs = replace(outputs, '[', '[ ') WHERE seq = 14", TURN_14),
+    "an input": ("UPDATE turns SET input = replace(input, ',', ', ') WHERE seq = 14", TURN_14),
+    "an instant": ("UPDATE turns SET instant = instant + 1 WHERE seq = 14", TURN_14),
+    "a kind": ("UPDATE turns SET kind = 'tick' WHERE seq = 14", TURN_14),
+    "an equity": (
+        "UPDATE turns SET equity = equity + 1 WHERE kind = 'slice' AND seq = 5",
+        "turns: seq 5 is not what was written",
+    ),
+    "a look at the gate": ("UPDATE turns SET gate = 0 WHERE seq = 14", TURN_14),
+    "a prediction": ("UPDATE turns SET predictions = '[]' WHERE seq = 14", TURN_14),
+    "a turn's segment": (
+        "UPDATE turns SET segment = 1 WHERE seq = 18",
+        "turns: seq 18 is not what was written",
+    ),
+    "a hash": ("UPDATE turns SET hash = x'00' WHERE seq = 14", TURN_14),
+    "a turn taken out": ("DELETE FROM turns WHERE seq = 14", "turns: seq 15 follows 13"),
+    "the last turn taken out": (
+        "DELETE FROM turns WHERE seq = 18",
+        "turn 18 was committed, the journal ends at 17",
+    ),
+    "a ledger's outcome": ("UPDATE ledger SET outcome = 'received' WHERE kind = 'gap'", GAP),
+    "a ledger's detail": ("UPDATE ledger SET detail = detail || '.' WHERE kind = 'gap'", GAP),
+    "a ledger's start": ("UPDATE ledger SET start = start + 1 WHERE kind = 'gap'", GAP),
+    "a ledger's row taken out": (
+        "DELETE FROM ledger WHERE kind = 'gap'",
+        "ledger row 3 was committed, the journal ends at 2",
+    ),
+    "a closing's account": (
+        "UPDATE closings SET account = replace(account, '1', '2')",
+        "closings: closing 1 is not what was written",
+    ),
+    "a closing taken out": (
+        "DELETE FROM closings WHERE closing = 1",
+        "closings: closing 2 follows 0",
+    ),
+    "a segment's opening": (
+        "UPDATE segments SET opening = replace(opening, '1', '2')",
+        "segments: segment 1 is not what was written",
+    ),
+    "a segment's manifest": (
+        "UPDATE segments SET manifest = replace(manifest, 'acc', 'aac')",
+        "segments: segment 1 is not what was written",
+    ),
+    "a segment's reason": (
+        "UPDATE segments SET reason = 'none' WHERE segment = 2",
+        "segments: segment 2 is not what was written",
+    ),
+    "a segment's first turn": (
+        "UPDATE segments SET first_seq = first_seq + 1 WHERE segment = 2",
+        "segments: segment 2 is not what was written",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_changed_row_is_found(lived: Stage, tmp_path: Path, name: str) -> None:
     """`verify` fails, names the file and the row's table or number, and leaves the file alone."""
-    state = tmp_path / "state"
-    shutil.copytree(lived.state, state)
-    with closing(sqlite3.connect(state / "journal.db", isolation_level=None)) as connection:
-        connection.execute("PRAGMA foreign_keys = OFF")
-        assert connection.execute(CHANGES[name]).rowcount >= 1
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    before = hashlib.sha256((state / "journal.db").read_bytes()).digest()
-    answer = lived.shop.type("verify", "--state", str(state))
-    assert answer.code in {1, 78}, answer
-    assert "equal." not in answer.out
-    assert "Traceback" not in answer.err
-    assert hashlib.sha256((state / "journal.db").read_bytes()).digest() == before
+    made, (statement, said) = lived.twin(tmp_path / "stage"), CHANGES[name]
+    before = changed(made, statement)
+    answer = made.say("verify")
+    assert (answer.code, answer.err) == (1, "")
+    assert f"{made.journal}: " in answer.out
+    assert said in answer.out
+    assert made.journal.read_bytes() == before
+
+
+def changed(made: Stage, *statements: str) -> bytes:
+    """Change the journal behind its back; what its file holds then."""
+    for statement in statements:
+        execute(made.state, statement)
+    execute(made.state, "PRAGMA wal_checkpoint(TRUNCATE)")
+    return made.journal.read_bytes()
 
 
 def test_a_changed_journal_is_not_started_and_not_touched(lived: Stage, tmp_path: Path) -> None:
     made = lived.twin(tmp_path / "stage")
-    with closing(sqlite3.connect(made.journal, isolation_level=None)) as connection:
-        connection.execute(CHANGES["an output"])
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    before = made.journal.read_bytes()
+    before = changed(made, CHANGES["an output"][0])
     made.start(wait=False)
     assert made.wait() == 78
     (line,) = [line for line in made.log().splitlines() if line.startswith("papertape: ")][-1:]
@@ -141,12 +171,11 @@ def test_a_journal_that_lags_behind_its_mark_is_not_started(
     """An older copy, none, an empty file: the mark knows better, and no fresh account is begun."""
     made = lived.twin(tmp_path / "stage")
     if what == "older":
-        with closing(sqlite3.connect(made.journal, isolation_level=None)) as connection:
-            connection.execute(CHANGES["the last turn taken out"])
-            connection.execute(
-                "DELETE FROM closings WHERE closing = (SELECT max(closing) FROM closings)"
-            )
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        changed(
+            made,
+            CHANGES["the last turn taken out"][0],
+            "DELETE FROM closings WHERE closing = (SELECT max(closing) FROM closings)",
+        )
     elif what == "gone":
         for path in made.state.glob("journal.db*"):
             path.unlink()

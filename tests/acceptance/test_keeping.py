@@ -59,12 +59,11 @@ def test_what_is_no_journal_is_not_restored(lived: Stage, tmp_path: Path) -> Non
     before = made.journal.read_bytes()
     copy = bytearray((made.folder / "monday.db").read_bytes())
     (made.folder / "text.db").write_text("not a database", "utf-8")
-    place = copy.index(b'"TargetPosition') if b'"TargetPosition' in copy else copy.index(b"Fill")
-    copy[place + 1] ^= 1
+    copy[copy.index(b"Fill")] ^= 1
     (made.folder / "flipped.db").write_bytes(copy)
     for name in ("text.db", "flipped.db", "absent.db"):
         answer = made.say("restore", str(made.folder / name))
-        assert answer.code in {2, 78}, (name, answer)
+        assert answer.code == 78, (name, answer)
         assert name in " ".join(answer.lines)
         assert made.journal.read_bytes() == before
         assert not (made.state / "HALT").exists()

@@ -72,7 +72,7 @@ def test_there_was_something_to_compare(interrupted: Stage) -> None:
 
 
 def test_a_life_without_a_word_has_the_digest_of_the_replay(interrupted: Stage) -> None:
-    """Stopped and started, it is the same digest; one segment, since nothing was changed."""
+    """Killed and started, it is the same digest; one segment, since nothing was changed."""
     twin = Stage(
         interrupted.folder / "twin",
         {"AAA": walk(3)},
@@ -80,10 +80,11 @@ def test_a_life_without_a_word_has_the_digest_of_the_replay(interrupted: Stage) 
         execution="{}",
         risk=interrupted.config["risk"],
     )
-    twin.begin()
-    twin.wait_for(lambda: twin.turns() >= 5 or twin.ended)
+    twin.begin(pace="200000")  # two sessions a second: it is killed seconds before its end
+    twin.wait_for(lambda: twin.turns() >= 5)
     twin.kill_9()
-    twin.play()
+    twin.play(pace="200000")
+    assert len(twin.query("SELECT 1 FROM segments")) == 1
     digest = manifest(interrupted.folder / "plain")["digest"]
     assert twin.read("status")["digest"] == digest
     (stopped,) = [line for line in twin.log().splitlines() if '"event":"stopped"' in line]
@@ -179,12 +180,12 @@ def test_what_runs(held: Stage) -> None:
 def test_explain_says_why_and_why_not(held: Stage) -> None:
     """Bar 8 was the one at which BBB was bought back; bar 7 wanted nothing."""
     said = held.done("explain", "BBB", "2024-01-03 11:30")
-    assert "target +0" in said or "target 0" in said
-    assert "buy 5" in said or "+5" in said
+    assert "target +0" in said
+    assert "buy 5" in said
     assert "no opinion" in held.done("explain", "AAA", "2024-01-03 10:30")
     answer = held.say("explain", "BBB", "2024-01-06 11:30")  # a Saturday
-    assert answer.code in {0, 2}
-    assert "Traceback" not in answer.err
+    assert (answer.code, answer.err) == (0, "")
+    assert "not there yet" in answer.out
 
 
 def test_today_is_the_accounts_last_day(held: Stage) -> None:

@@ -31,11 +31,7 @@ STRATEGY = (
 def made(folder: Path) -> Stage:
     """Every bar is predicted to gain 1 %, so that only exits and cooldowns keep it out."""
     stage = Stage(folder / "stage", {"AAA": QUOTES}, {}, strategy=STRATEGY, execution=COSTS)
-    lines = [f"{stage.end(i)},AAA,0.01" for i in range(len(QUOTES))]
-    (stage.folder / "predictions.csv").write_text(
-        "\n".join(["ts,symbol,value", *lines, ""]), "utf-8"
-    )
-    stage.write_config(model="{kind: recorded, path: predictions.csv}")
+    stage.write_predictions([0.01] * len(QUOTES))
     return stage
 
 
@@ -45,8 +41,7 @@ def often_killed(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     stage = made(tmp_path_factory.mktemp("killed"))
     for bar in (1, 4):
         stage.play(bar)
-        stage.settings["feed"] = "{kind: tape, pace: 1}"
-        stage.start()
+        stage.hold()
         stage.kill_9()
     return stage.play()
 
@@ -106,8 +101,7 @@ def test_a_fill_that_is_pending_at_a_sigkill_comes_once(tmp_path: Path) -> None:
         {"AAA": [flat(100.0 + i) for i in range(4)]},
         {0: "TargetPosition('AAA', 10)"},
     ).play(0)
-    stage.settings["feed"] = "{kind: tape, pace: 1}"
-    stage.start()
+    stage.hold()
     assert "FILL_PENDING, known at 2024-01-02 11:30" in stage.done("status")
     stage.kill_9()
     stage.play()
