@@ -5,12 +5,9 @@ The daemon is a real process, and so is the fake gateway, so that what that one 
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from tests.bench.daemon import (
     wait_for,
 )
 from tests.bench.table import Row
+from tests.fake_gateway.in_process import gateway_process
 
 IDLE_S = 60.0
 """Two heartbeats of the feed."""
@@ -42,7 +40,7 @@ observability: {{metrics: null}}
 def gateway_rows(folder: Path) -> list[Row]:
     """What a daemon costs that is connected, warm and has nothing to do."""
     folder.mkdir()
-    with _gateway() as port:
+    with gateway_process() as port:
         config, state = folder / "config.yaml", folder / "state"
         config.write_text(CONFIG.format(port=port), encoding="utf-8")
         words = ["-m", "daemon", "run", "--config", str(config), "--state", str(state)]
@@ -63,22 +61,6 @@ def gateway_rows(folder: Path) -> list[Row]:
         Row("daemon idle on a gateway, of a core", spent, "%", IDLE_GOAL_PCT, None, note=note),
         Row("daemon idle on a gateway, memory", memory, "MB", IDLE_GOAL_MB, None),
     ]
-
-
-@contextmanager
-def _gateway() -> Iterator[int]:
-    """The fake gateway at the time it is; yields its port."""
-    command = [sys.executable, "-m", "tests.fake_gateway", "--quiet"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None, "its output is read"
-            said = process.stdout.readline()
-            found = re.fullmatch(r"gateway \S+:(\d+)\n", said)
-            if found is None:
-                raise RuntimeError(f"the fake gateway said {said!r}")
-            yield int(found[1])
-        finally:
-            process.kill()
 
 
 def _feed(state: Path) -> dict[str, Any]:

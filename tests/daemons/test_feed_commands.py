@@ -32,7 +32,7 @@ from daemon.live.segments import setup_of
 from replay.run import Period, inputs_for, play
 from tests.daemons.running import Daemon
 from tests.daemons.virtual import Acting, Action, Doing, Lived, at, live
-from tests.replay.workshop import ROOT, Answer, Workshop, bar_starts, write_tape
+from tests.replay.workshop import Answer, Workshop, bar_starts, write_tape
 
 STARTS = bar_starts()
 DAY_2, DAY_3 = 20240103, 20240104
@@ -245,22 +245,18 @@ def test_a_split_told_too_late_rides_on_the_next_bar(shop: Workshop) -> None:
     proved(shop, {0: [TargetPosition("NVDA", 100)]})
 
 
-BREAKOUT = "{kind: 'breakout:Breakout', params: {bars: 5, quantity: 40}}"
-
-
 @pytest.mark.parametrize(
     ("strategy", "said"),
     [
-        ("{kind: sma_cross, params: {fast: 3, slow: 8}}", "scales the prices it remembers"),
-        (BREAKOUT, "is made anew and shown its last 6 bars in new shares"),
+        ("sma_cross", "scales the prices it remembers"),
+        ("breakout", "is made anew and shown its last 6 bars in new shares"),
     ],
 )
 def test_what_becomes_of_what_the_strategy_remembers_is_told(
     shop: Workshop, strategy: str, said: str
 ) -> None:
-    template = ROOT / "replay" / "templates" / "breakout.py"
-    shop.strategy("breakout", template.read_text("utf-8"))
-    daemon = Daemon(shop, pace="60", settings={"strategy": strategy})
+    settings = {"strategy": shop.breakout()} if strategy == "breakout" else {}
+    daemon = Daemon(shop, pace="60", settings=settings)  # the workshop's own is sma_cross
     daemon.start()
     try:
         answer = daemon.type("data", "action", "add", *SPLIT)

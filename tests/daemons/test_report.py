@@ -12,7 +12,7 @@ import pytest
 
 from tests.daemons.running import Daemon
 from tests.replay.busy import set_up
-from tests.replay.workshop import ROOT, Workshop, manifest, rows
+from tests.replay.workshop import Workshop, manifest, rows
 
 STREAMS = (
     "fills", "orders", "trades", "equity", "denials", "state_changes", "predictions", "gaps",
@@ -99,8 +99,7 @@ def test_a_strategy_that_remembers_closes_is_the_same_over_splits(
     shop: Workshop, daemon: Daemon
 ) -> None:
     """The one that `papertape init` writes knows nothing of splits: it is made anew at each."""
-    shop.strategy("breakout", (ROOT / "replay/templates/breakout.py").read_text("utf-8"))
-    kind = "{kind: 'breakout:Breakout', params: {bars: 5, quantity: 40}}"
+    kind = shop.breakout()
     run = shop.replay("--set", f"strategy={kind}")
     daemon.settings["strategy"] = kind
     daemon.start(wait=False)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemons.running import Daemon
+from tests.faults.free_ports import free_port
 from tests.replay.workshop import Workshop
 
 
@@ -27,13 +28,6 @@ def running(shop: Workshop, port: int, *, wait: bool = True) -> Iterator[Daemon]
         yield daemon
     finally:
         daemon.clean_up()
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def test_without_a_gateway_it_is_ready_and_says_what_it_waits_for(shop: Workshop) -> None:

@@ -25,6 +25,12 @@ MONDAY = "2026-11-23"
 SESSIONS = [20261123, 20261124, 20261125, 20261127]
 """Thursday is Thanksgiving, Friday closes at 13:00."""
 
+SPLIT = Step(
+    at=f"{MONDAY}T17:00 {NEW_YORK}",
+    fault=SplitShares(symbol="NVDA", at=f"2026-11-24T04:00 {NEW_YORK}", ratio=10.0),
+)
+"""On Tuesday, before the open."""
+
 
 def verified(state: Path) -> int:
     """Whether a journal, played again, comes out as it was lived."""
@@ -97,9 +103,7 @@ def test_killed_and_started_again_it_fetches_what_it_missed(tmp_path: Path) -> N
 
 def test_after_a_late_slice_it_goes_on_where_it_had_got_to(tmp_path: Path) -> None:
     market = market_of(("NVDA",), "1h", MONDAY, 4)
-    split = SplitShares(symbol="NVDA", at=f"2026-11-24T04:00 {NEW_YORK}", ratio=10.0)
-    steps = [Step(at=f"{MONDAY}T17:00 {NEW_YORK}", fault=split)]
-    with Led(tmp_path, market, f"{MONDAY}T09:00", steps=steps) as led:
+    with Led(tmp_path, market, f"{MONDAY}T09:00", steps=[SPLIT]) as led:
         led.run_until("2026-11-24T11:31")
         assert [one.missing for one in led.slices[-2:]] == [("NVDA",), ("NVDA",)]
         # the first of the two bars that were set aside comes last
@@ -122,10 +126,8 @@ def test_after_a_late_slice_it_goes_on_where_it_had_got_to(tmp_path: Path) -> No
 
 def test_a_split_that_is_recorded_a_day_late_while_it_is_down(tmp_path: Path) -> None:
     market = market_of(("NVDA",), "1h", MONDAY, 4)
-    split = SplitShares(symbol="NVDA", at=f"2026-11-24T04:00 {NEW_YORK}", ratio=10.0)
-    steps = [Step(at=f"{MONDAY}T17:00 {NEW_YORK}", fault=split)]
     words = ["data", "action", "add", "NVDA", "split", "10:1", "--effective", "2026-11-24"]
-    with Led(tmp_path, market, f"{MONDAY}T09:00", steps=steps) as led:
+    with Led(tmp_path, market, f"{MONDAY}T09:00", steps=[SPLIT]) as led:
         led.run_until("2026-11-24T17:00")
         assert led.status()["state"] == "PAUSED"
         assert led.stop() == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -55,6 +54,7 @@ from tests.fake_gateway.faults import (
 )
 from tests.fake_gateway.in_thread import ThreadedGateway
 from tests.replay.workshop import Workshop, calendar
+from tests.unit.test_data_update import Terminal
 
 NEW_YORK = "America/New_York"
 EVENING = f"2026-11-24T16:45 {NEW_YORK}"
@@ -289,10 +289,6 @@ def test_a_terminal_is_told_what_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 26 requests the first is asked twice, and the last two wait for ten minutes to end."""
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
 
     screen = Terminal()
     monkeypatch.setenv("COLUMNS", "70")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import socket
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +31,7 @@ from tests.fake_gateway.faults import (
     Upstream,
 )
 from tests.fake_gateway.in_thread import ThreadedGateway
+from tests.faults.free_ports import free_port
 from tests.ib.feeding import TUESDAY, at, market_of
 from tests.replay.workshop import _built_state, calendar
 
@@ -286,9 +285,7 @@ def test_it_prints_its_findings_and_writes_them_down(
 def test_nothing_that_listens_is_one_clear_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     path = config_in(tmp_path, f"kind: ib, port: {port}")
     assert main(["probe", "--config", str(path), "--state", str(tmp_path / "state")]) == 1
     out = capsys.readouterr().out

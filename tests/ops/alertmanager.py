@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from tests.faults.free_ports import free_port
 from tests.ops.programs import PROMETHEUS, program
-from tests.ops.prometheus import GIVE_UP_S, free_port
+from tests.ops.prometheus import GIVE_UP_S
 
 MESSAGES_MAX = 10_000
 

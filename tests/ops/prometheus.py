@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.faults.free_ports import free_port
 from tests.ops.programs import PROMETHEUS, program
 
 GIVE_UP_S = 60.0
@@ -23,13 +23,6 @@ LOOK_EVERY_S = 0.05
 NOT_UNDERSTOOD = (400, 422)
 
 Series = list[dict[str, Any]]
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 class NotUnderstoodError(Exception):

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.daemons.running import Daemon
+from tests.faults.free_ports import free_port
 from tests.ops.alertmanager import Alertmanager, Receiver
-from tests.ops.prometheus import Prometheus, free_port
+from tests.ops.prometheus import Prometheus
 from tests.replay.workshop import Workshop
 
 PACE, FAST = "900", "36000"

@@ -8,11 +8,8 @@ dashboards ask is asked. Last the daemon stops, and the first row must say so.
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,9 +18,10 @@ import pytest
 from daemon.core.units import SECOND_NS
 from daemon.observability.checks import write_check
 from tests.daemons.running import Daemon
+from tests.fake_gateway.in_process import gateway_process
+from tests.faults.free_ports import free_port
 from tests.ops.boards import KEYS, Asked, asked, board, variables
-from tests.ops.programs import ROOT
-from tests.ops.prometheus import NotUnderstoodError, Prometheus, Series, free_port
+from tests.ops.prometheus import NotUnderstoodError, Prometheus, Series
 from tests.replay.workshop import Workshop, write_tape
 
 PAPER, TAPE, LIVE = "shop", "shop-tape", "shop-live"
@@ -88,7 +86,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
     prometheus = Prometheus(folder, addresses, EVERY, alertmanager=nobody, shorter=60)
     began = time.time()
     try:
-        with _gateway() as at:
+        with gateway_process() as at:
             daemons[LIVE].settings["feed"] = f"{{kind: ib, port: {at}}}"
             for daemon in daemons.values():
                 daemon.start()
@@ -98,18 +96,6 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
         for daemon in daemons.values():
             daemon.clean_up()
         prometheus.close()
-
-
-@contextmanager
-def _gateway() -> Iterator[str]:
-    """Let a gateway run, at the time that it is; its port."""
-    command = [sys.executable, "-m", "tests.fake_gateway", "--quiet"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().rpartition(":")[2].strip()
-        finally:
-            process.terminate()
 
 
 def _daemon(folder: Path, name: str, port: int) -> Daemon:

@@ -16,9 +16,9 @@ from daemon import paths
 from daemon.cli import app
 from daemon.config.emit import to_yaml
 from tests.daemons.running import Daemon
+from tests.faults.free_ports import free_port
 from tests.ops.book import Book, Command, anchor
 from tests.ops.programs import ROOT
-from tests.ops.prometheus import free_port
 from tests.ops.test_alert_files import ALERTS
 from tests.replay.workshop import Workshop
 

@@ -129,6 +129,12 @@ class Workshop:
         folder.mkdir(exist_ok=True)
         (folder / f"{name}.py").write_text(STRATEGY_IMPORTS + text, encoding="utf-8")
 
+    def breakout(self) -> str:
+        """The strategy that `papertape init` writes; its section of the config."""
+        template = ROOT / "replay" / "templates" / "breakout.py"
+        self.strategy("breakout", template.read_text("utf-8"))
+        return "{kind: 'breakout:Breakout', params: {bars: 5, quantity: 40}}"
+
 
 STRATEGY_IMPORTS = """\
 from dataclasses import dataclass

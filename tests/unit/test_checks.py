@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from daemon.observability.checks import (
 from daemon.observability.metrics import Metrics
 from daemon.pipeline import TASKS
 from tests.replay.workshop import calendar
+from tests.unit.full_disk import full_after
 from tests.unit.metric_pages import NAME, made, scrape
 
 WHEN = 1_704_229_500 * SECOND_NS  # 2024-01-02T21:05:00Z
@@ -42,13 +42,8 @@ def test_a_result_is_written_as_a_person_reads_it(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     write_check(tmp_path, "drill", WHEN, success=True)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # as a full disk: opened, not written
-    try:
-        with pytest.raises(OSError, match="File too large") as raised:
-            write_check(tmp_path, "drill", WHEN, success=False)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with full_after(0), pytest.raises(OSError, match="File too large") as raised:
+        write_check(tmp_path, "drill", WHEN, success=False)
     assert raised.value.filename == str(tmp_path / "checks" / "drill.json")
     assert [each.name for each in (tmp_path / "checks").iterdir()] == ["drill.json"]
     assert json.loads((tmp_path / "checks" / "drill.json").read_text())["success"] is True

@@ -260,9 +260,8 @@ def test_show_has_what_is_corrected(data: DataFolder, capsys: pytest.CaptureFixt
     assert len(document["rows"]) == 2
     data_show(state, data, "NVDA", None, None, as_json=True)
     rows = json.loads(capsys.readouterr().out)["rows"]
-    assert rows[1] == {
-        "start": "2024-01-02T15:30:00Z", **ROWS[1]._replace(low=99.0)._asdict()
-    } | {"start": "2024-01-02T15:30:00Z"}  # fmt: skip
+    start = {"start": "2024-01-02T15:30:00Z"}
+    assert rows[1] == ROWS[1]._replace(low=99.0)._asdict() | start
     data_show(state, data, "NVDA", None, None)
     assert f"{len(ROWS) - 1} bars, 2 corrected, " in capsys.readouterr().out
 

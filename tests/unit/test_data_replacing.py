@@ -24,13 +24,14 @@ FEW, MANY = starts(20240102, 20240102), starts(20240102, 20240103)
 SPLIT = Split("NVDA", 20240103, 10, 1)
 
 KILLED = """
-import os, sys, itertools
+import itertools, os, sys
+from pathlib import Path
 from daemon.data.folder import DataFolder
 from tests.unit.test_data_replacing import after, before, write_series
 names = {"open", "os.rename", "os.remove", "os.chmod", "os.chown", "os.mkdir", "os.listdir"}
-folder = sys.argv[1]
+folder = Path(sys.argv[1])
 for number in itertools.count():
-    data = DataFolder(__import__("pathlib").Path(folder) / str(number))
+    data = DataFolder(folder / str(number))
     file = data.file("NVDA", "1h")
     write_series(file, before())
     new = after()
@@ -111,8 +112,8 @@ def test_what_was_decided_is_finished_by_the_next_job(tmp_path: Path) -> None:
     finish(tmp_path / "nowhere")
 
 
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
-    """A file is no folder: the third of the files cannot be written."""
+def test_a_file_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
+    """A folder is in the way of the third of the files."""
     data = DataFolder(tmp_path)
     file = data.file("NVDA", "1h")
     write_series(file, before())

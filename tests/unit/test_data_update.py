@@ -419,11 +419,14 @@ def test_files_are_adjusted_as_they_are_declared(
     assert "adjusted as raw, those of nvda.csv as splits_dividends" in capsys.readouterr().err
 
 
-def test_progress_is_one_line_that_goes_away() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    """A screen that somebody looks at."""
 
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_one_line_that_goes_away() -> None:
     screen = Terminal()
     progress = Progress(screen)
     progress.show("half")

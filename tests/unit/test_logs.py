@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import resource
 import select
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -30,9 +29,21 @@ from daemon.observability.log_lines import LINE_MAX, Said
 from daemon.observability.log_writer import WAITING_MAX, LogWriter
 from daemon.observability.logs import Log, configure
 from daemon.observability.redaction import ITEMS_MAX, TEXT_MAX
+from tests.unit.full_disk import full_after
 
 ROOT = Path(__file__).resolve().parents[2]
 HALF_PAST = 1_704_205_800 * SECOND_NS  # 2024-01-02T14:30:00Z
+
+
+GIVE_UP_S = 60.0
+
+
+def _wait_for(true: Callable[[], bool]) -> None:
+    """Until the log's thread has come so far; fails where it never does."""
+    give_up = time.monotonic() + GIVE_UP_S
+    while not true():
+        assert time.monotonic() < give_up, "it never came true"
+        os.sched_yield()
 
 
 class Written:
@@ -64,9 +75,8 @@ class Written:
 
     def wait_for(self, count: int) -> list[dict[str, Any]]:
         """So many lines, written while the log is open."""
-        while (text := self._path.read_text(encoding="utf-8")).count("\n") < count:
-            pass
-        return [json.loads(line) for line in text.splitlines()]
+        _wait_for(lambda: self._path.read_text(encoding="utf-8").count("\n") >= count)
+        return [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines()]
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.text().split("\n")[:-1]]
@@ -434,16 +444,11 @@ def test_a_full_disk_costs_lines_and_is_told_once_there_is_space(tmp_path: Path)
     path = tmp_path / "log"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
     writer = LogWriter(descriptor, _as_it_is, lambda count, error: f"{count} {error}")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
-    try:
+    with full_after(10):
         writer.put(_said("12345"))  # six bytes with its line break
         writer.put(_said("abcdef"))  # of these seven, four fit
         writer.put(_said("never"))
-        while writer.dropped < 2:
-            pass
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        _wait_for(lambda: writer.dropped >= 2)
     writer.put(_said("after"))
     assert writer.close(5)
     assert path.read_text().splitlines() == ["12345", "abcd", "2 File too large", "after"]
@@ -469,9 +474,7 @@ def test_what_comes_while_the_thread_falls_asleep_is_not_left_lying(tmp_path: Pa
     writer = LogWriter(descriptor, _as_it_is, lambda count, error: f"{count} {error}")
     writer._waiting = Overtaken([_said("late")])
     writer.put(_said("first"))
-    give_up = time.monotonic() + 10
-    while path.read_text().count("\n") < 2 and time.monotonic() < give_up:
-        pass
+    _wait_for(lambda: path.read_text().count("\n") >= 2)
     seen = path.read_text().splitlines()
     assert writer.close(5)
     assert seen == ["first", "late"]
@@ -548,7 +551,7 @@ def test_a_process_ends_though_its_reader_does_not_read() -> None:
 
 def test_a_signal_handler_may_log_while_a_line_is_being_made() -> None:
     code = """
-        import signal, time
+        import signal, threading
         from daemon.observability.logs import configure
         log = configure("json", run_id="r")
         number = latched = 0
@@ -556,13 +559,20 @@ def test_a_signal_handler_may_log_while_a_line_is_being_made() -> None:
             global latched
             latched += 1
             log.warning("latched", source="signal")
+        def all_written():
+            written = threading.Event()
+            def nothing():
+                written.set()
+                yield from ()
+            log.tell(nothing(), 0)
+            written.wait()
         signal.signal(signal.SIGPROF, latch)
         signal.setitimer(signal.ITIMER_PROF, 0.0002, 0.0002)
         while latched < 10:
             log.info("note", number=number)
             number += 1
             if number % 200 == 0:
-                time.sleep(0.01)  # or more would wait than may
+                all_written()  # or more would wait than may
         signal.setitimer(signal.ITIMER_PROF, 0)
         assert log.close(10) and not log.dropped
     """
