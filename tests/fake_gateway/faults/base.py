@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, StructMeta
 
 from tests.fake_gateway.clock import SECOND_NS
 from tests.fake_gateway.requests import Kind, Request
@@ -40,7 +41,11 @@ class ScriptedFault(
     """A fault as scripts write it: `{do: drop, how: rst}`."""
 
 
-class RequestFault(ScriptedFault, frozen=True, kw_only=True):
+class _AbstractMeta(StructMeta, ABCMeta):
+    """Structs that cannot be made while a method of theirs is abstract."""
+
+
+class RequestFault(ScriptedFault, metaclass=_AbstractMeta, frozen=True, kw_only=True):
     """Treat coming requests: of a kind, of one symbol or any, so many of them or for a while.
 
     With neither `times` nor `for_s` it treats one, with `for_s` alone all until then.
@@ -62,6 +67,6 @@ class RequestFault(ScriptedFault, frozen=True, kw_only=True):
         treat = self.treatment(gateway)
         gateway.rules.rules.append(Rule(self.kind, treat, self.symbol, times, until_ns))
 
+    @abstractmethod
     def treatment(self, gateway: FakeGateway) -> Callable[[Connection, Request], bool]:
         """Return what is done to such a request; True: it is dealt with."""
-        raise NotImplementedError
