@@ -164,6 +164,8 @@ def test_a_start_fetches_its_warm_up_before_it_is_ready(tmp_path: Path) -> None:
     market = market_of(("NVDA",), "1h", MONDAY, 4)
     with Led(tmp_path, market, f"{MONDAY}T09:00") as led:
         led.run_until(f"{MONDAY}T09:00:01")
-        assert led.log("ready") != []
+        before, ready, _ = led.log_path.read_text("utf-8").partition('"event":"ready"')
+        assert ready
+        assert '"why":"live"' in before  # which it is once it has fetched what is past
         assert len(led.threaded.call(lambda gateway: gateway.log.of(Kind.HISTORY))) == 1
         assert led.stop() == 0

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
-from contextlib import closing
 
 import pytest
 import uvloop
@@ -22,6 +20,7 @@ from daemon.feeds.ib.messages import (
 from tests.fake_gateway import FakeGateway, Kind, LoopClock, Settings
 from tests.fake_gateway.faults import Drop, HalfStart, Ignore, Mangle, Refuse, Say, TakeClientIds
 from tests.fake_gateway.mangling import Mangling
+from tests.faults.free_ports import free_port
 from tests.ib.feeding import at, market_of
 
 ASK = HistoryAsk(None, "1 D", "30 mins")
@@ -74,9 +73,10 @@ async def scenario(gateway: FakeGateway) -> None:
     with pytest.raises(ClientIdTakenError, match="client id 17 is in use"):
         await other.connect("127.0.0.1", gateway.port, 17)
 
-    waiting = asyncio.ensure_future(client.history(contract, ASK, 5))
+    asked_so_far = len(gateway.log.of(Kind.HISTORY))
     gateway.do(Ignore())
-    await asyncio.sleep(0.05)
+    waiting = asyncio.ensure_future(client.history(contract, ASK, 5))
+    await _until(lambda: len(gateway.log.of(Kind.HISTORY)) > asked_so_far)
     gateway.do(Drop())
     with pytest.raises(LinkLostError, match="the gateway closed the connection"):
         await waiting
@@ -110,9 +110,7 @@ def test_a_connection_on_either_loop(factory: Callable[[], asyncio.AbstractEvent
 
 
 async def test_what_fails_at_connecting_is_told_in_words() -> None:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with pytest.raises(LinkLostError, match=f"nothing listens at 127.0.0.1:{port}"):
         await Heard().client.connect("127.0.0.1", port, 17)
     with pytest.raises(LinkLostError, match=r"nobody\.invalid:7497: "):
@@ -131,8 +129,8 @@ async def test_who_accepts_and_says_nothing_is_no_gateway() -> None:
         late = Heard()
         await late.client.connect("127.0.0.1", gateway.port, 18)
         late.client.disconnect()
+        await _until(lambda: not gateway.connections)
         assert late.lost == []  # nobody is told of what he did himself
-        await asyncio.sleep(0.05)
 
 
 def test_it_has_no_way_to_trade() -> None:
