@@ -54,13 +54,19 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
 
 
 class Answers(list[Any]):
-    """What came of what was typed, by the order in which it was."""
+    """What came of what was typed, by the order in which it was; each after the one before.
+
+    What is printed in this process has one place to go, and the tape goes on once the daemon has
+    acted, which is before the verb has ended.
+    """
 
     def typing(self, shop: Workshop, *words: str) -> Action:
         """Type a command line; the tape goes on once the daemon has acted on it."""
 
         async def act(doing: Doing) -> None:
             state = ("--state", str(doing.state))
+            if self:
+                await asyncio.wait(self)
             typed = asyncio.create_task(asyncio.to_thread(shop.type, *words, *state))
             self.append(typed)
             await asyncio.shield(typed)
