@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ FREE = (
     "{slippage_bps: 0, commission: none, regulatory_fees: false, participation_fraction: null}",
 )
 THREE_DAYS = "2024-01-04"
+ANSWERED_WITHIN_S = 60.0
 
 
 @pytest.fixture
@@ -53,29 +55,29 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     return workshop
 
 
-class Answers(list[Any]):
-    """What came of what was typed, by the order in which it was; each after the one before.
+class Answers:
+    """What came of what was typed, by the order in which it was: one verb after the other.
 
-    What is printed in this process has one place to go, and the tape goes on once the daemon has
-    acted, which is before the verb has ended.
+    A thread of its own types: what is printed in this process has one place to go, and the tape
+    goes on, and may end, once the daemon has acted, which is before the verb has ended.
     """
+
+    def __init__(self) -> None:
+        self._typist = ThreadPoolExecutor(1)
+        self._typed: list[Future[Answer]] = []
 
     def typing(self, shop: Workshop, *words: str) -> Action:
         """Type a command line; the tape goes on once the daemon has acted on it."""
 
         async def act(doing: Doing) -> None:
-            state = ("--state", str(doing.state))
-            if self:
-                await asyncio.wait(self)
-            typed = asyncio.create_task(asyncio.to_thread(shop.type, *words, *state))
-            self.append(typed)
-            await asyncio.shield(typed)
+            typed = self._typist.submit(shop.type, *words, "--state", str(doing.state))
+            self._typed.append(typed)
+            await asyncio.shield(asyncio.wrap_future(typed))
 
         return act
 
     def answer(self, number: int = 0) -> Answer:
-        found: Answer = self[number].result()
-        return found
+        return self._typed[number].result(ANSWERED_WITHIN_S)
 
 
 def feed(*faults: str, end: str = THREE_DAYS) -> tuple[str, str]:
